@@ -1,0 +1,640 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * gcarena: a garbage-collected heap behind a file descriptor.
+ *
+ * This header is the whole contract between the kernel module and programs.
+ */
+#ifndef _UAPI_LINUX_GCARENA_H
+#define _UAPI_LINUX_GCARENA_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/**
+ * DOC: The arena
+ *
+ * Each open of ``/dev/gcarena`` is one arena: a reserved range of addresses
+ * that a program maps whole and shared, and whose memory the kernel manages.
+ * The kernel finds the objects that can still be reached from the program's
+ * registers, stack and data, and reuses the memory of all others.
+ *
+ * A program's first steps::
+ *
+ *	fd = open("/dev/gcarena", O_RDWR | O_CLOEXEC);
+ *	ioctl(fd, GCARENA_IOC_CREATE, &create);		(optional)
+ *	ioctl(fd, GCARENA_IOC_INFO, &info);
+ *	base = mmap(NULL, info.reserve, PROT_READ | PROT_WRITE,
+ *		    MAP_SHARED, fd, 0);
+ *	ioctl(fd, GCARENA_IOC_REFILL, &refill);
+ *
+ * The first mapping fixes the arena's base address for the arena's lifetime.
+ * Every other mapping of the same arena has the same base. The arena is mapped
+ * as a whole: offset 0, length &struct gcarena_info.reserve, MAP_SHARED.
+ *
+ * DOC: Rules for all commands
+ *
+ * Every structure starts with ``__u32 size``, which the caller sets to the size
+ * it was compiled with. A kernel that knows a longer structure takes the missing
+ * tail as zero. A kernel that knows a shorter one accepts the command when the
+ * unknown tail is zero, and writes back only the part it knows. Fields named
+ * ``reserved`` and undefined flag bits must be zero.
+ *
+ * All commands may sleep. They wait for the arena's lock, and that wait can be
+ * ended only by a signal that kills the caller. Errors common to all commands:
+ *
+ * ======== ==================================================================
+ * ENOTTY   unknown command number
+ * EFAULT   a structure or an array it points to is not readable or writable
+ * EINVAL   ``size`` is smaller than the first version of the structure, or a
+ *          field has a value outside its documented range
+ * E2BIG    a tail that this kernel does not know is not zero
+ * EINTR    the caller is being killed
+ * ENOMEM   the kernel has no memory for the request (also: memory cgroup limit)
+ * ENXIO    the caller has not mapped the arena (commands that need a mapping)
+ * ======== ==================================================================
+ *
+ * Undefined flag bits and reserved fields that are not zero are EOPNOTSUPP: a
+ * later kernel may give them a meaning.
+ */
+
+#define GCARENA_ABI_VERSION	1
+
+/* The device's ioctl type byte; command numbers stay when structures grow. */
+#define GCARENA_IOC_TYPE	0xB9
+
+#define GCARENA_IOC_INFO	_IO(GCARENA_IOC_TYPE, 0x00)
+#define GCARENA_IOC_CREATE	_IO(GCARENA_IOC_TYPE, 0x01)
+#define GCARENA_IOC_CLASSES	_IO(GCARENA_IOC_TYPE, 0x02)
+#define GCARENA_IOC_TYPE_ADD	_IO(GCARENA_IOC_TYPE, 0x03)
+#define GCARENA_IOC_REFILL	_IO(GCARENA_IOC_TYPE, 0x04)
+#define GCARENA_IOC_RELEASE	_IO(GCARENA_IOC_TYPE, 0x05)
+#define GCARENA_IOC_ALLOC	_IO(GCARENA_IOC_TYPE, 0x06)
+#define GCARENA_IOC_FREE	_IO(GCARENA_IOC_TYPE, 0x07)
+#define GCARENA_IOC_COLLECT	_IO(GCARENA_IOC_TYPE, 0x08)
+#define GCARENA_IOC_ROOTS_ADD	_IO(GCARENA_IOC_TYPE, 0x09)
+#define GCARENA_IOC_ROOTS_DEL	_IO(GCARENA_IOC_TYPE, 0x0a)
+#define GCARENA_IOC_SET		_IO(GCARENA_IOC_TYPE, 0x0b)
+#define GCARENA_IOC_STATS	_IO(GCARENA_IOC_TYPE, 0x0c)
+#define GCARENA_IOC_OBJECT	_IO(GCARENA_IOC_TYPE, 0x0d)
+
+/**
+ * enum gcarena_layout - where an object's pointers are
+ * @GCARENA_LAYOUT_CONSERVATIVE: any aligned 8-byte word may be a pointer
+ * @GCARENA_LAYOUT_NOSCAN: no word is a pointer; the object is never read
+ * @GCARENA_LAYOUT_FIRST_TYPE: first number that GCARENA_IOC_TYPE_ADD gives
+ */
+enum gcarena_layout {
+	GCARENA_LAYOUT_CONSERVATIVE	= 0,
+	GCARENA_LAYOUT_NOSCAN		= 1,
+	GCARENA_LAYOUT_FIRST_TYPE	= 2,
+};
+
+/**
+ * enum gcarena_root_mode - where the collector looks for the program's pointers
+ * @GCARENA_ROOTS_DEFAULT: as GCARENA_ROOTS_AUTO
+ * @GCARENA_ROOTS_AUTO: registers, stack, thread-local storage and writable data
+ *	segments of the program and its libraries, and the added ranges. Memory
+ *	from malloc() is not looked at
+ * @GCARENA_ROOTS_EXPLICIT: the added ranges alone
+ * @GCARENA_ROOTS_ALL: as AUTO, and all private writable anonymous memory,
+ *	malloc()'s heap included. Memory marked MADV_WIPEONFORK is left out
+ */
+enum gcarena_root_mode {
+	GCARENA_ROOTS_DEFAULT	= 0,
+	GCARENA_ROOTS_AUTO	= 1,
+	GCARENA_ROOTS_EXPLICIT	= 2,
+	GCARENA_ROOTS_ALL	= 3,
+};
+
+/* Bits of &struct gcarena_info.features */
+#define GCARENA_FEATURE_MARK_SWEEP	(1ULL << 0)	/* full mark-sweep cycles */
+#define GCARENA_FEATURE_TYPES		(1ULL << 1)	/* GCARENA_IOC_TYPE_ADD */
+#define GCARENA_FEATURE_AUTO_ROOTS	(1ULL << 2)	/* GCARENA_ROOTS_AUTO, _ALL */
+#define GCARENA_FEATURE_AUTO_COLLECT	(1ULL << 3)	/* gc_percent */
+
+/* Values of gc_percent */
+#define GCARENA_GC_PERCENT_DEFAULT	0	/* at creation: take the default, 100 */
+#define GCARENA_GC_PERCENT_OFF		(-1)	/* only collect when asked or full */
+#define GCARENA_GC_PERCENT_MAX		1000000
+
+/* Bounds of a reserve: multiples of the chunk size between these, in bytes. */
+#define GCARENA_CHUNK_SIZE	(1ULL << 21)
+#define GCARENA_RESERVE_MIN	GCARENA_CHUNK_SIZE
+#define GCARENA_RESERVE_MAX	(1ULL << 42)
+
+/**
+ * struct gcarena_info - what this kernel and this arena are (GCARENA_IOC_INFO)
+ * @size: sizeof(struct gcarena_info)
+ * @flags: must be zero
+ * @abi_version: GCARENA_ABI_VERSION of the module
+ * @block_size: granule of spans and large objects, bytes
+ * @features: GCARENA_FEATURE_ bits
+ * @base: address of the arena in every process, 0 before the first mmap()
+ * @reserve: length of the mapping, bytes; before CREATE: what it would be
+ * @limit: most bytes of backing memory the arena may hold
+ * @min_heap: the heap size below which no collection starts by itself, bytes
+ * @root_mode: enum gcarena_root_mode in force
+ * @gc_percent: growth that starts a collection, percent; -1 is off
+ * @nr_size_classes: number of entries that GCARENA_IOC_CLASSES gives
+ * @max_small: largest object that spans hold; larger ones need ALLOC, bytes
+ * @created: 1 when the arena's parameters are fixed (CREATE or mmap() was done)
+ * @reserved: zero
+ *
+ * Works on every arena in any state. Errors: the common ones.
+ */
+struct gcarena_info {
+	__u32 size;
+	__u32 flags;
+	__u32 abi_version;
+	__u32 block_size;
+	__aligned_u64 features;
+	__aligned_u64 base;
+	__aligned_u64 reserve;
+	__aligned_u64 limit;
+	__aligned_u64 min_heap;
+	__u32 root_mode;
+	__s32 gc_percent;
+	__u32 nr_size_classes;
+	__u32 max_small;
+	__u32 created;
+	__u32 reserved;
+};
+
+/**
+ * struct gcarena_create - fix an arena's parameters (GCARENA_IOC_CREATE)
+ * @size: sizeof(struct gcarena_create)
+ * @flags: must be zero
+ * @reserve: length of the address range, bytes, a multiple of
+ *	GCARENA_CHUNK_SIZE; 0 takes the default (64 GiB)
+ * @limit: most bytes of backing memory, a multiple of GCARENA_CHUNK_SIZE, at
+ *	most @reserve; 0 takes @reserve or the administrator's bound
+ * @min_heap: heap size in bytes below which no collection starts by itself;
+ *	0 takes the default (4 MiB). It scales with @gc_percent / 100, as in Go
+ * @root_mode: enum gcarena_root_mode
+ * @gc_percent: the heap may grow by this many percent of what the last cycle
+ *	found live before the next one starts; GCARENA_GC_PERCENT_DEFAULT or
+ *	_OFF, or 1 to GCARENA_GC_PERCENT_MAX
+ *
+ * Optional: mmap() of an arena that was not created takes all defaults.
+ *
+ * Errors besides the common ones: EBUSY the arena has its parameters already;
+ * EOPNOTSUPP unknown @root_mode; EPERM @limit is above the administrator's bound
+ * (module parameter ``max_limit_mib``).
+ */
+struct gcarena_create {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 reserve;
+	__aligned_u64 limit;
+	__aligned_u64 min_heap;
+	__u32 root_mode;
+	__s32 gc_percent;
+};
+
+/**
+ * struct gcarena_size_class - one row of the size-class table
+ * @slot_size: bytes of a slot, a multiple of 16
+ * @nr_slots: slots in a span
+ * @span_size: bytes of a span
+ * @reserved: zero
+ */
+struct gcarena_size_class {
+	__u32 slot_size;
+	__u32 nr_slots;
+	__u32 span_size;
+	__u32 reserved;
+};
+
+/**
+ * struct gcarena_classes - read the size-class table (GCARENA_IOC_CLASSES)
+ * @size: sizeof(struct gcarena_classes)
+ * @flags: must be zero
+ * @classes: address of an array of struct gcarena_size_class
+ * @nr: in: entries that fit the array; out: entries of the table
+ * @reserved: must be zero
+ *
+ * Entry 0 stands for large objects and is zero. Slot sizes ascend: an object
+ * takes the first class whose slot it fits. The table is the same for all arenas
+ * of a loaded module, and may differ between module versions.
+ *
+ * Errors besides the common ones: EMSGSIZE the array is too small (@nr tells
+ * the number needed).
+ */
+struct gcarena_classes {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 classes;
+	__u32 nr;
+	__u32 reserved;
+};
+
+#define GCARENA_TYPE_NAME_LEN	32
+#define GCARENA_TYPE_SIZE_MAX	(1U << 20)
+#define GCARENA_TYPES_MAX	4096
+
+/**
+ * struct gcarena_type_add - register an object layout (GCARENA_IOC_TYPE_ADD)
+ * @size: sizeof(struct gcarena_type_add)
+ * @flags: must be zero
+ * @elem_size: bytes of one element, 1 to GCARENA_TYPE_SIZE_MAX; a multiple of 8
+ *	when the bitmap has a bit set
+ * @layout: out: the number to use as layout from now on
+ * @ptrmap: address of an array of __u64, one bit for each 8-byte word of an
+ *	element, lowest first; a set bit says that the word holds a pointer or
+ *	zero. 0 when no word does. Bits past the element must be zero
+ * @name: what to call it; zero-terminated
+ *
+ * An object of the layout is an array of such elements, from its first byte to
+ * its end. A layout without pointers is scanned no more than NOSCAN. Layouts
+ * live as long as the arena.
+ *
+ * Errors besides the common ones: ENOSPC GCARENA_TYPES_MAX layouts exist.
+ */
+struct gcarena_type_add {
+	__u32 size;
+	__u32 flags;
+	__u32 elem_size;
+	__u32 layout;
+	__aligned_u64 ptrmap;
+	char name[GCARENA_TYPE_NAME_LEN];
+};
+
+#define GCARENA_SPAN_WORDS	32	/* of a free bitmap: at most 2048 slots */
+#define GCARENA_REFILL_MAX	16	/* spans in one call */
+
+/* The memory of all free slots reads as zero. */
+#define GCARENA_SPAN_ZEROED	(1U << 0)
+
+/**
+ * struct gcarena_span - a span as it is handed out and given back
+ * @base: address of slot 0
+ * @slot_size: bytes of a slot
+ * @nr_slots: slots in the span
+ * @nr_free: slots that are free (set bits in @free)
+ * @flags: GCARENA_SPAN_ bits
+ * @size_class: index into the size-class table
+ * @layout: layout of all its objects
+ * @free: bit n is set when slot n is free; slot n is at
+ *	@base + n * @slot_size. Words past the last slot are left as they were
+ */
+struct gcarena_span {
+	__aligned_u64 base;
+	__u32 slot_size;
+	__u32 nr_slots;
+	__u32 nr_free;
+	__u32 flags;
+	__u32 size_class;
+	__u32 layout;
+	__aligned_u64 free[GCARENA_SPAN_WORDS];
+};
+
+/**
+ * struct gcarena_refill - give back used-up spans, get more (GCARENA_IOC_REFILL)
+ * @size: sizeof(struct gcarena_refill)
+ * @flags: must be zero
+ * @size_class: class wanted, 1 to nr_size_classes - 1
+ * @layout: layout wanted
+ * @used: address of an array of __u64: bases of the calling thread's spans
+ *	that have no free slot any more
+ * @spans: address of an array of struct gcarena_span, which the call fills
+ * @nr_used: entries in @used, at most GCARENA_REFILL_MAX
+ * @nr_spans: in: entries in @spans, 1 to GCARENA_REFILL_MAX; out: entries filled,
+ *	at least 1 on success
+ * @want: stop when the spans handed out have this many free bytes; one span is
+ *	handed out in any case
+ * @cycle: out: number of collections completed in this arena
+ *
+ * A span that was handed out belongs to the calling thread until it gives it
+ * back, exits or unmaps the arena: no collection sweeps it, no other thread gets
+ * it. The thread takes a slot by clearing its bit, in its own memory. A free slot
+ * may hold old data unless the span is GCARENA_SPAN_ZEROED.
+ *
+ * May run a collection first, when the heap has grown by gc_percent or the arena
+ * is full. The registers, stack and data of the calling thread are roots, as at
+ * any other moment.
+ *
+ * Errors besides the common ones: ENOENT an entry of @used is no span of this
+ * thread, or there is no such layout (nothing was done); ENOSPC the arena is full
+ * after collecting; EBUSY the arena is full and a collection was refused (see
+ * GCARENA_IOC_COLLECT). After ENOSPC, EBUSY and ENOMEM the spans in @used have
+ * been taken back.
+ */
+struct gcarena_refill {
+	__u32 size;
+	__u32 flags;
+	__u32 size_class;
+	__u32 layout;
+	__aligned_u64 used;
+	__aligned_u64 spans;
+	__u32 nr_used;
+	__u32 nr_spans;
+	__aligned_u64 want;
+	__aligned_u64 cycle;
+};
+
+/* Also give back all other spans of the calling thread, as used up. */
+#define GCARENA_RELEASE_ALL	(1U << 0)
+
+/**
+ * struct gcarena_release - give spans back early (GCARENA_IOC_RELEASE)
+ * @size: sizeof(struct gcarena_release)
+ * @flags: GCARENA_RELEASE_ bits
+ * @spans: address of an array of struct gcarena_span, of which base and free are
+ *	read: free slots as the thread left them. Slots that were not free when
+ *	the span was handed out are ignored
+ * @nr_spans: entries in @spans, at most GCARENA_REFILL_MAX
+ * @reserved: must be zero
+ *
+ * For thread exit, and before a collection that is to find every unused slot.
+ * A thread that ends without it loses nothing: its spans come back as used up.
+ *
+ * Errors besides the common ones: ENOENT an entry is no span of this thread;
+ * entries before it have been given back.
+ */
+struct gcarena_release {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 spans;
+	__u32 nr_spans;
+	__u32 reserved;
+};
+
+/**
+ * struct gcarena_alloc - allocate one large object (GCARENA_IOC_ALLOC)
+ * @size: sizeof(struct gcarena_alloc)
+ * @flags: must be zero
+ * @layout: layout of the object
+ * @reserved: must be zero
+ * @bytes: length, above max_small (smaller ones come from REFILL)
+ * @addr: out: address of the object, a multiple of block_size; all bytes zero
+ *
+ * May run a collection first, as REFILL does.
+ *
+ * Errors besides the common ones: ENOENT there is no such layout; ENOSPC the
+ * arena is full after collecting, or @bytes is above its limit; EBUSY as REFILL.
+ */
+struct gcarena_alloc {
+	__u32 size;
+	__u32 flags;
+	__u32 layout;
+	__u32 reserved;
+	__aligned_u64 bytes;
+	__aligned_u64 addr;
+};
+
+/**
+ * struct gcarena_free - free one object now (GCARENA_IOC_FREE)
+ * @size: sizeof(struct gcarena_free)
+ * @flags: must be zero
+ * @addr: address of the object's first byte
+ *
+ * Errors besides the common ones: EINVAL @addr is inside an object, not at its
+ * start, or not in the arena; ENOENT no object is there (freed already, or
+ * collected); EBUSY the slot was handed out free to a thread that still has the
+ * span: only that thread knows its state. A thread puts slots of its own spans
+ * back by setting their bits; those of others are left to the collector.
+ */
+struct gcarena_free {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 addr;
+};
+
+/**
+ * enum gcarena_collect_kind - what a collection does
+ * @GCARENA_COLLECT_FULL: mark everything from the roots, sweep everything
+ */
+enum gcarena_collect_kind {
+	GCARENA_COLLECT_FULL	= 0,
+};
+
+/* Give all empty chunks back to the system, also those the heap will need soon. */
+#define GCARENA_COLLECT_RELEASE	(1U << 0)
+
+/**
+ * struct gcarena_collect - collect now (GCARENA_IOC_COLLECT)
+ * @size: sizeof(struct gcarena_collect)
+ * @flags: GCARENA_COLLECT_ bits
+ * @kind: enum gcarena_collect_kind
+ * @reserved: must be zero
+ * @cycle: out: number of this collection, from 1
+ * @pause_ns: out: time for which the program could not run, ns
+ * @live_objects: out: objects found reachable
+ * @live_bytes: out: bytes of their slots
+ * @freed_objects: out: objects freed by this collection. Free slots of spans that
+ *	threads hold are not known and not counted
+ * @freed_bytes: out: bytes of their slots
+ * @released_bytes: out: backing memory given back to the system, bytes
+ *
+ * Errors besides the common ones: EOPNOTSUPP unknown @kind; EBUSY another
+ * thread or process uses the memory the roots are in, or has the arena mapped,
+ * and this kernel module cannot stop it; EFAULT an added root range cannot be
+ * read. A collection that fails frees nothing.
+ */
+struct gcarena_collect {
+	__u32 size;
+	__u32 flags;
+	__u32 kind;
+	__u32 reserved;
+	__aligned_u64 cycle;
+	__aligned_u64 pause_ns;
+	__aligned_u64 live_objects;
+	__aligned_u64 live_bytes;
+	__aligned_u64 freed_objects;
+	__aligned_u64 freed_bytes;
+	__aligned_u64 released_bytes;
+};
+
+#define GCARENA_ROOTS_RANGES_MAX	65536
+
+/**
+ * struct gcarena_roots - add or remove a root range (GCARENA_IOC_ROOTS_ADD, _DEL)
+ * @size: sizeof(struct gcarena_roots)
+ * @flags: must be zero
+ * @addr: first byte, in the caller's address space
+ * @len: bytes, at least 1
+ *
+ * Every aligned 8-byte word that lies whole inside the range may be a pointer.
+ * The memory must stay readable until the range is removed. Ranges belong to the
+ * process and go when it unmaps the arena, execs or exits. The same range may
+ * be added several times, and is then to be removed as often.
+ *
+ * Errors besides the common ones: EINVAL the range is empty, wraps round or lies
+ * outside user space; ENOSPC GCARENA_ROOTS_RANGES_MAX ranges are there (ADD);
+ * ENOENT no such range was added (DEL).
+ */
+struct gcarena_roots {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 addr;
+	__aligned_u64 len;
+};
+
+/**
+ * enum gcarena_param - what GCARENA_IOC_SET sets
+ * @GCARENA_PARAM_GC_PERCENT: see &struct gcarena_create.gc_percent; 1 to
+ *	GCARENA_GC_PERCENT_MAX, or GCARENA_GC_PERCENT_OFF
+ * @GCARENA_PARAM_LIMIT: see &struct gcarena_create.limit. May be below what the
+ *	arena holds now: then nothing more is taken until it fits again
+ * @GCARENA_PARAM_MIN_HEAP: see &struct gcarena_create.min_heap; not 0
+ */
+enum gcarena_param {
+	GCARENA_PARAM_GC_PERCENT	= 1,
+	GCARENA_PARAM_LIMIT		= 2,
+	GCARENA_PARAM_MIN_HEAP		= 3,
+};
+
+/**
+ * struct gcarena_set - change a parameter (GCARENA_IOC_SET)
+ * @size: sizeof(struct gcarena_set)
+ * @flags: must be zero
+ * @param: enum gcarena_param
+ * @reserved: must be zero
+ * @value: in: new value; out: the value before
+ *
+ * Errors besides the common ones: EOPNOTSUPP unknown @param; EPERM a limit above
+ * the administrator's bound.
+ */
+struct gcarena_set {
+	__u32 size;
+	__u32 flags;
+	__u32 param;
+	__u32 reserved;
+	__s64 value __attribute__((aligned(8)));
+};
+
+/**
+ * struct gcarena_stats - counters of an arena (GCARENA_IOC_STATS)
+ * @size: sizeof(struct gcarena_stats)
+ * @flags: must be zero
+ * @heap_objects: slots in use: live objects and dead ones not yet found, and the
+ *	free slots of spans that threads hold
+ * @heap_bytes: bytes of those slots
+ * @span_bytes: bytes of all spans
+ * @backing_bytes: memory held for objects, bytes
+ * @backing_peak: highest @backing_bytes so far
+ * @idle_bytes: part of @backing_bytes in chunks that hold no span
+ * @metadata_bytes: kernel memory held for spans, bitmaps and tables, bytes
+ * @total_alloc_objects: slots handed out since creation, less those given back
+ * @total_alloc_bytes: bytes of those slots
+ * @total_freed_objects: slots freed by sweeping and by FREE since creation
+ * @total_freed_bytes: bytes of those slots
+ * @released_bytes: backing given back to the system since creation, bytes
+ * @next_gc: the next collection starts when @heap_bytes reaches this; ~0 is never
+ * @cycles: collections completed
+ * @cycles_forced: of these, asked for by COLLECT
+ * @cycles_refused: collections not done because of a second thread or process
+ * @cycles_aborted: collections given up for other reasons (killed, no memory,
+ *	unreadable roots)
+ * @last_live_objects: found reachable by the last collection
+ * @last_live_bytes: bytes of their slots
+ * @pause_total_ns: sum of all pauses, ns
+ * @pause_last_ns: last pause, ns
+ * @pause_max_ns: longest pause, ns
+ * @mark_total_ns: part of the pauses spent tracing, ns
+ * @root_total_ns: part of the pauses spent reading roots, ns
+ * @sweep_total_ns: time spent sweeping, ns
+ * @root_bytes_last: bytes of roots read by the last collection
+ * @mark_stack_peak: most bytes of mark stack used so far
+ * @mark_overflows: times that the mark stack was full and spans were rescanned
+ * @refills: REFILL calls that succeeded
+ * @refill_spans: spans handed out by them
+ * @large_allocs: ALLOC calls that succeeded
+ * @frees: FREE calls that succeeded
+ * @faults: page faults on the arena's memory
+ * @populated_pages: page table entries filled ahead of use
+ * @owned_spans: spans that threads hold now
+ * @huge_chunks: chunks backed by one 2 MiB page
+ * @split_chunks: chunks backed by small pages
+ *
+ * Always works, on an arena not yet created too (all zero). Counters fit
+ * together at one moment: the arena's lock is held.
+ */
+struct gcarena_stats {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 heap_objects;
+	__aligned_u64 heap_bytes;
+	__aligned_u64 span_bytes;
+	__aligned_u64 backing_bytes;
+	__aligned_u64 backing_peak;
+	__aligned_u64 idle_bytes;
+	__aligned_u64 metadata_bytes;
+	__aligned_u64 total_alloc_objects;
+	__aligned_u64 total_alloc_bytes;
+	__aligned_u64 total_freed_objects;
+	__aligned_u64 total_freed_bytes;
+	__aligned_u64 released_bytes;
+	__aligned_u64 next_gc;
+	__aligned_u64 cycles;
+	__aligned_u64 cycles_forced;
+	__aligned_u64 cycles_refused;
+	__aligned_u64 cycles_aborted;
+	__aligned_u64 last_live_objects;
+	__aligned_u64 last_live_bytes;
+	__aligned_u64 pause_total_ns;
+	__aligned_u64 pause_last_ns;
+	__aligned_u64 pause_max_ns;
+	__aligned_u64 mark_total_ns;
+	__aligned_u64 root_total_ns;
+	__aligned_u64 sweep_total_ns;
+	__aligned_u64 root_bytes_last;
+	__aligned_u64 mark_stack_peak;
+	__aligned_u64 mark_overflows;
+	__aligned_u64 refills;
+	__aligned_u64 refill_spans;
+	__aligned_u64 large_allocs;
+	__aligned_u64 frees;
+	__aligned_u64 faults;
+	__aligned_u64 populated_pages;
+	__aligned_u64 owned_spans;
+	__aligned_u64 huge_chunks;
+	__aligned_u64 split_chunks;
+};
+
+/* Bits of &struct gcarena_object.state */
+#define GCARENA_OBJECT_MARKED	(1U << 0)	/* reached by the last collection */
+#define GCARENA_OBJECT_OWNED	(1U << 1)	/* in a span that a thread holds */
+#define GCARENA_OBJECT_LARGE	(1U << 2)	/* has a span of its own */
+
+/**
+ * enum gcarena_region - how old an object is
+ * @GCARENA_REGION_YOUNG: allocated since the last collection
+ * @GCARENA_REGION_OLD: survived a collection
+ */
+enum gcarena_region {
+	GCARENA_REGION_YOUNG	= 0,
+	GCARENA_REGION_OLD	= 1,
+};
+
+/**
+ * struct gcarena_object - ask about one address (GCARENA_IOC_OBJECT)
+ * @size: sizeof(struct gcarena_object)
+ * @flags: must be zero
+ * @addr: any address inside the object
+ * @base: out: address of its first byte
+ * @bytes: out: length of its slot
+ * @layout: out: its layout
+ * @size_class: out: its class; 0 is large
+ * @region: out: enum gcarena_region
+ * @state: out: GCARENA_OBJECT_ bits
+ *
+ * A free slot of a span that a thread holds counts as an object: only the thread
+ * knows better.
+ *
+ * Errors besides the common ones: EINVAL @addr is not in the arena; ENOENT no
+ * object is there.
+ */
+struct gcarena_object {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 addr;
+	__aligned_u64 base;
+	__aligned_u64 bytes;
+	__u32 layout;
+	__u32 size_class;
+	__u32 region;
+	__u32 state;
+};
+
+#endif /* _UAPI_LINUX_GCARENA_H */
