@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Chunks and runs of blocks.
+ *
+ * Owns the chunk table and each chunk's block bitmaps. A run is taken at the lowest
+ * address where it fits (first fit): the heap stays dense at its low end, and the
+ * chunks at the high end fall empty first. A run longer than a chunk starts at a
+ * chunk boundary and takes whole chunks, but for its last one.
+ *
+ * Invariant: nr_empty counts the chunks whose nr_used is 0. All functions need the
+ * heap lock; they allocate memory and may sleep.
+ */
+#include "heap.h"
+#include "layout.h"
+
+#define FIRST_TABLE_ENTRIES	64U
+
+struct kmem_cache *gcarena_chunk_cache;
+
+/**
+ * gcarena_heap_init() - make an empty heap
+ * @heap: zeroed memory
+ * @reserve: bytes of address range, a multiple of the chunk size
+ * @limit: most bytes of backing, a multiple of the chunk size
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gcarena_heap_init(struct gcarena_heap *heap, u64 reserve, u64 limit)
+{
+	int ret;
+
+	INIT_LIST_HEAD(&heap->buckets);
+	INIT_LIST_HEAD(&heap->pending);
+	gcarena_bucket_init(heap, &heap->large);
+	heap->max_chunks = reserve >> GCARENA_CHUNK_SHIFT;
+	heap->limit_chunks = limit >> GCARENA_CHUNK_SHIFT;
+	ret = gcarena_layouts_init(heap);
+	if (ret)
+		gcarena_heap_destroy(heap);
+	return ret;
+}
+
+static void chunk_destroy(struct gcarena_heap *heap, u32 index)
+{
+	struct heap_chunk *chunk = heap->chunks[index];
+
+	/* Unpublish first: no page fault may map what is about to be freed. */
+	gcarena_backing_publish(heap, index, NULL);
+	gcarena_backing_free(heap, chunk, index);
+	kmem_cache_free(gcarena_chunk_cache, chunk);
+	heap->metadata_bytes -= sizeof(*chunk);
+	heap->nr_chunks--;
+	heap->nr_empty--;
+	heap->first_fit = min(heap->first_fit, index);
+}
+
+/* Frees everything. No lease may be left, and no mapping of the memory. */
+void gcarena_heap_destroy(struct gcarena_heap *heap)
+{
+	struct heap_span *span;
+	u64 pos = 0;
+	u32 i;
+
+	while ((span = gcarena_span_next(heap, &pos))) {
+		if (!list_empty(&span->link))
+			list_del(&span->link);
+		gcarena_span_destroy(heap, span);
+		cond_resched();
+	}
+	for (i = 0; i < heap->nr_table; i++) {
+		if (heap->chunks[i])
+			chunk_destroy(heap, i);
+		cond_resched();
+	}
+	gcarena_layouts_destroy(heap);
+	kvfree(heap->chunks);
+	heap->chunks = NULL;
+	heap->nr_table = 0;
+}
+
+static int table_grow(struct gcarena_heap *heap, u32 index)
+{
+	struct heap_chunk **table, **old = heap->chunks;
+	u32 nr = max(heap->nr_table, FIRST_TABLE_ENTRIES);
+
+	while (nr <= index)
+		nr *= 2;
+	table = kvcalloc(nr, sizeof(*table), GCARENA_GFP);
+	if (!table)
+		return -ENOMEM;
+	if (heap->nr_table)
+		memcpy(table, old, heap->nr_table * sizeof(*table));
+	heap->metadata_bytes += (nr - heap->nr_table) * sizeof(*table);
+	gcarena_backing_publish_table(heap, table, nr);
+	kvfree(old);
+	return 0;
+}
+
+static int chunk_create(struct gcarena_heap *heap, u32 index)
+{
+	struct heap_chunk *chunk;
+	int ret;
+
+	if (heap->nr_chunks >= heap->limit_chunks)
+		return -ENOSPC;
+	if (index >= heap->nr_table) {
+		ret = table_grow(heap, index);
+		if (ret)
+			return ret;
+	}
+	chunk = kmem_cache_zalloc(gcarena_chunk_cache, GCARENA_GFP);
+	if (!chunk)
+		return -ENOMEM;
+	ret = gcarena_backing_alloc(heap, chunk);
+	if (ret) {
+		kmem_cache_free(gcarena_chunk_cache, chunk);
+		return ret;
+	}
+	chunk->longest_free = GCARENA_CHUNK_BLOCKS;
+	heap->metadata_bytes += sizeof(*chunk);
+	heap->nr_chunks++;
+	heap->nr_empty++;
+	heap->peak_chunks = max(heap->peak_chunks, heap->nr_chunks);
+	heap->top = max(heap->top, index + 1);
+	gcarena_backing_publish(heap, index, chunk);
+	return 0;
+}
+
+static void chunk_take(struct gcarena_heap *heap, u32 index, unsigned int first, unsigned int nr)
+{
+	struct heap_chunk *chunk = heap->chunks[index];
+
+	if (!chunk->nr_used)
+		heap->nr_empty--;
+	chunk->nr_used += nr;
+	bitmap_set(chunk->used, first, nr);
+}
+
+static void chunk_put(struct gcarena_heap *heap, u32 index, unsigned int first, unsigned int nr)
+{
+	struct heap_chunk *chunk = heap->chunks[index];
+
+	bitmap_clear(chunk->used, first, nr);
+	chunk->nr_used -= nr;
+	if (!chunk->nr_used)
+		heap->nr_empty++;
+	/* An upper bound is enough; it is corrected when a search fails. */
+	chunk->longest_free = GCARENA_CHUNK_BLOCKS - chunk->nr_used;
+	heap->first_fit = min(heap->first_fit, index);
+}
+
+/* Take @nr blocks inside one chunk, if it has such a run. */
+static bool chunk_fit(struct gcarena_heap *heap, u32 index, unsigned int nr, u64 *start)
+{
+	struct heap_chunk *chunk = heap->chunks[index];
+	unsigned long first;
+
+	if (chunk->longest_free < nr)
+		return false;
+	first = bitmap_find_next_zero_area(chunk->used, GCARENA_CHUNK_BLOCKS, 0, nr, 0);
+	if (first >= GCARENA_CHUNK_BLOCKS) {
+		chunk->longest_free = nr - 1;
+		return false;
+	}
+	chunk_take(heap, index, first, nr);
+	*start = ((u64)index << GCARENA_CHUNK_SHIFT) + ((u64)first << GCARENA_BLOCK_SHIFT);
+	return true;
+}
+
+static int alloc_in_chunk(struct gcarena_heap *heap, unsigned int nr, u64 *start)
+{
+	u32 index, hole = heap->max_chunks;
+	int ret;
+
+	for (index = heap->first_fit; index < heap->top; index++) {
+		if (heap->chunks[index]) {
+			if (chunk_fit(heap, index, nr, start))
+				return 0;
+			if (index == heap->first_fit &&
+			    heap->chunks[index]->nr_used == GCARENA_CHUNK_BLOCKS)
+				heap->first_fit++;
+		} else if (hole == heap->max_chunks) {
+			hole = index;
+		}
+	}
+	index = min(hole, heap->top);
+	if (index >= heap->max_chunks)
+		return -ENOSPC;
+	ret = chunk_create(heap, index);
+	if (ret)
+		return ret;
+	return chunk_fit(heap, index, nr, start) ? 0 : -ENOSPC;
+}
+
+static bool chunk_is_empty(struct gcarena_heap *heap, u32 index)
+{
+	return index >= heap->nr_table || !heap->chunks[index] || !heap->chunks[index]->nr_used;
+}
+
+/* Lowest index where @nr chunks in a row are absent or empty. */
+static u32 find_empty_chunks(struct gcarena_heap *heap, u64 nr)
+{
+	u32 index, run = 0;
+
+	for (index = 0; index < heap->max_chunks && run < nr; index++) {
+		if (index >= heap->top)		/* all absent from here on */
+			return heap->max_chunks - (index - run) >= nr ? index - run
+								       : heap->max_chunks;
+		run = chunk_is_empty(heap, index) ? run + 1 : 0;
+	}
+	return run == nr ? index - run : heap->max_chunks;
+}
+
+static int alloc_chunks(struct gcarena_heap *heap, u64 nr, u64 *start)
+{
+	u64 nr_chunks = DIV_ROUND_UP(nr, GCARENA_CHUNK_BLOCKS);
+	u32 first, i;
+	int ret;
+
+	if (nr_chunks > heap->max_chunks || nr_chunks > heap->limit_chunks)
+		return -ENOSPC;
+	first = find_empty_chunks(heap, nr_chunks);
+	if (first >= heap->max_chunks)
+		return -ENOSPC;
+	for (i = first; i < first + nr_chunks; i++) {
+		ret = gcarena_checkpoint();
+		/* On failure the chunks made so far stay, empty and of use to others. */
+		if (!ret && (i >= heap->nr_table || !heap->chunks[i]))
+			ret = chunk_create(heap, i);
+		if (ret)
+			return ret;
+	}
+	*start = (u64)first << GCARENA_CHUNK_SHIFT;
+	for (i = first; nr; i++) {
+		unsigned int n = min_t(u64, nr, GCARENA_CHUNK_BLOCKS);
+
+		chunk_take(heap, i, 0, n);
+		heap->chunks[i]->longest_free = GCARENA_CHUNK_BLOCKS - n;
+		nr -= n;
+	}
+	return 0;
+}
+
+/**
+ * gcarena_blocks_alloc() - take a run of blocks, and backing for it
+ * @heap: the heap
+ * @nr: how many blocks
+ * @start: offset of the first, set on success
+ *
+ * Return: 0, -ENOSPC (limit or address range is used up), -ENOMEM or -EINTR.
+ */
+int gcarena_blocks_alloc(struct gcarena_heap *heap, u64 nr, u64 *start)
+{
+	int ret;
+
+	if (nr <= GCARENA_CHUNK_BLOCKS)
+		ret = alloc_in_chunk(heap, nr, start);
+	else
+		ret = alloc_chunks(heap, nr, start);
+	if (!ret)
+		heap->span_bytes += nr << GCARENA_BLOCK_SHIFT;
+	return ret;
+}
+
+/* Calls for each chunk that the run [start, start + nr blocks) touches. */
+#define for_each_part(start, nr, index, first, n)				\
+	for (index = (start) >> GCARENA_CHUNK_SHIFT,				\
+	     first = ((start) >> GCARENA_BLOCK_SHIFT) % GCARENA_CHUNK_BLOCKS;	\
+	     (n = min_t(u64, nr, GCARENA_CHUNK_BLOCKS - first));		\
+	     nr -= n, index++, first = 0)
+
+/* Give a run back. Its chunks stay until gcarena_chunks_release(). */
+void gcarena_blocks_free(struct gcarena_heap *heap, u64 start, u64 nr)
+{
+	unsigned int first, n;
+	u32 index;
+
+	heap->span_bytes -= nr << GCARENA_BLOCK_SHIFT;
+	for_each_part(start, nr, index, first, n) {
+		bitmap_set(heap->chunks[index]->dirty, first, n);
+		chunk_put(heap, index, first, n);
+	}
+}
+
+/* Enter @span, or NULL, for each block of a run. */
+void gcarena_blocks_set_span(struct gcarena_heap *heap, u64 start, u64 nr,
+			     struct heap_span *span)
+{
+	unsigned int first, n, i;
+	u32 index;
+
+	for_each_part(start, nr, index, first, n) {
+		struct heap_chunk *chunk = heap->chunks[index];
+
+		for (i = first; i < first + n; i++)
+			WRITE_ONCE(chunk->spans[i], span);	/* pairs with the fault path */
+	}
+}
+
+/* Was any block of the run in a span before, so that it may not be all zero? */
+bool gcarena_blocks_dirty(struct gcarena_heap *heap, u64 start, u64 nr)
+{
+	unsigned int first, n;
+	u32 index;
+
+	for_each_part(start, nr, index, first, n) {
+		if (find_next_bit(heap->chunks[index]->dirty, first + n, first) < first + n)
+			return true;
+	}
+	return false;
+}
+
+/**
+ * gcarena_chunks_release() - give empty chunks back to the system
+ * @heap: the heap
+ * @keep: stop when the heap has no more than this many bytes of backing
+ *
+ * From the high end down, as the low end is filled first.
+ *
+ * Return: bytes given back.
+ */
+u64 gcarena_chunks_release(struct gcarena_heap *heap, u64 keep)
+{
+	u64 released = 0;
+	u32 i;
+
+	for (i = heap->top; i && heap->nr_empty; i--) {
+		if ((u64)heap->nr_chunks << GCARENA_CHUNK_SHIFT <= keep)
+			break;
+		if (!heap->chunks[i - 1] || heap->chunks[i - 1]->nr_used)
+			continue;
+		chunk_destroy(heap, i - 1);
+		released += GCARENA_CHUNK_BYTES;
+		cond_resched();
+	}
+	while (heap->top && !heap->chunks[heap->top - 1])
+		heap->top--;
+	heap->first_fit = min(heap->first_fit, heap->top);
+	heap->released_bytes += released;
+	return released;
+}

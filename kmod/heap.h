@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The heap: the collector core's view of an arena.
+ *
+ * Addresses inside the core are offsets from the arena's base. An offset is
+ * resolved in three loads, here with an object of 64 bytes:
+ *
+ *	offset 0x0063_2a48
+ *	  chunk  = offset >> 21          = 3	heap->chunks[3]
+ *	  block  = (offset >> 13) & 255  = 0x19	chunk->spans[0x19]
+ *	  slot   = (offset - span->start) / 64
+ *
+ *	chunk (2 MiB)	 |block|block|block|block|...			256 blocks
+ *	span		 |<---- span --->|<- span ->|  free  |		runs of blocks
+ *	slots		 |s|s|s|s|s|s|s|.|				equal objects
+ *
+ * Each slot has two bits, side by side in memory: alloc (the slot may hold an
+ * object) and mark (the last cycle reached it). Handing out reads alloc, tracing
+ * sets mark, sweeping replaces alloc by mark.
+ *
+ * All of this lives in kernel memory that the program cannot write. The object
+ * words are the program's: they are read once, with READ_ONCE(), and are nothing
+ * but numbers until they have been resolved here.
+ *
+ * Everything is protected by the arena's heap lock, except that the page fault
+ * path reads heap->chunks and chunk->spans under the backing lock (see arena.h).
+ */
+#ifndef GCARENA_HEAP_H
+#define GCARENA_HEAP_H
+
+#include "platform.h"
+#include "sizeclass.h"
+
+#define GCARENA_CHUNK_SHIFT	21
+#define GCARENA_CHUNK_BYTES	(1UL << GCARENA_CHUNK_SHIFT)
+#define GCARENA_BLOCK_SHIFT	(PAGE_SHIFT > 13 ? PAGE_SHIFT : 13)
+#define GCARENA_BLOCK_BYTES	(1UL << GCARENA_BLOCK_SHIFT)
+#define GCARENA_CHUNK_BLOCKS	(1U << (GCARENA_CHUNK_SHIFT - GCARENA_BLOCK_SHIFT))
+#define GCARENA_CHUNK_PAGES	(1U << (GCARENA_CHUNK_SHIFT - PAGE_SHIFT))
+
+struct gcarena_lease;
+struct heap_layout;
+struct heap_span;
+
+/**
+ * struct heap_slot_word - the bits of 64 slots
+ * @alloc: slots that may hold an object
+ * @mark: slots that the last cycle reached
+ *
+ * Kept together so that tracing touches one cache line for both.
+ */
+struct heap_slot_word {
+	u64 alloc;
+	u64 mark;
+};
+
+/**
+ * struct heap_span - a run of blocks with equal slots of one layout
+ * @start: offset of slot 0
+ * @bytes: length, a multiple of the block size
+ * @slot_bytes: length of a slot; for a large object the whole of @bytes
+ * @kaddr: where the kernel sees slot 0. A large object may go on in other chunks
+ * @words: (@nr_slots + 63) / 64 pairs of bits; @inline_word when one is enough
+ * @layout: layout of all objects
+ * @lease: set while a thread holds the span: then it is on no list, is not swept
+ *	and not handed out
+ * @link: on one of its bucket's lists, unless leased
+ * @inline_word: storage of @words for up to 64 slots
+ * @magic: see struct gcarena_sizeclass; 0 for a large object: all is slot 0
+ * @nr_slots: number of slots
+ * @nr_used: number of set alloc bits
+ * @epoch: heap->epoch when it was last swept; see sweep.c
+ * @class: size class
+ * @zeroed: no slot was ever handed out: all memory is zero
+ * @rescan: the mark stack was full while one of its objects was scanned
+ */
+struct heap_span {
+	u64 start;
+	u64 bytes;
+	u64 slot_bytes;
+	void *kaddr;
+	struct heap_slot_word *words;
+	struct heap_layout *layout;
+	struct gcarena_lease *lease;
+	struct list_head link;
+	struct heap_slot_word inline_word;
+	u32 magic;
+	u32 nr_slots;
+	u32 nr_used;
+	u32 epoch;
+	u8 class;
+	bool zeroed;
+	bool rescan;
+};
+
+/**
+ * struct heap_chunk - 2 MiB of backing memory
+ * @kaddr: where the kernel sees it, contiguous
+ * @backing: what backing.c keeps about its pages
+ * @nr_used: blocks that belong to a span
+ * @longest_free: no run of free blocks is longer than this (may be shorter)
+ * @used: blocks that belong to a span
+ * @dirty: blocks that belonged to a span at some time: no longer all zero
+ * @spans: the span each block belongs to, or NULL
+ */
+struct heap_chunk {
+	void *kaddr;
+	void *backing;
+	u16 nr_used;
+	u16 longest_free;
+	DECLARE_BITMAP(used, GCARENA_CHUNK_BLOCKS);
+	DECLARE_BITMAP(dirty, GCARENA_CHUNK_BLOCKS);
+	struct heap_span *spans[GCARENA_CHUNK_BLOCKS];
+};
+
+/**
+ * struct heap_bucket - the spans of one size class and layout
+ * @link: on heap->buckets
+ * @pending: on heap->pending while @unswept may have spans
+ * @partial: swept, with free slots; most recently filled up last
+ * @unswept: not looked at since the last cycle
+ * @full: swept, without free slots
+ */
+struct heap_bucket {
+	struct list_head link;
+	struct list_head pending;
+	struct list_head partial;
+	struct list_head unswept;
+	struct list_head full;
+};
+
+/**
+ * struct heap_tally - slots counted, and their bytes
+ * @objects: slots
+ * @bytes: sum of their lengths
+ */
+struct heap_tally {
+	u64 objects;
+	u64 bytes;
+};
+
+/**
+ * struct gcarena_heap - all memory of an arena and what is in it
+ * @base: address of offset 0 in the program
+ * @chunks: chunk table, @nr_table entries, grown as needed
+ * @nr_table: entries in @chunks
+ * @top: one more than the highest index that ever had a chunk
+ * @max_chunks: chunks in the reserve: bound of the index
+ * @limit_chunks: most chunks there may be
+ * @nr_chunks: chunks there are
+ * @nr_empty: of these, chunks without a span
+ * @peak_chunks: most there ever were
+ * @first_fit: no chunk below this index has a free block
+ * @layouts: by number, @nr_layouts of them in room for @room_layouts
+ * @nr_layouts: layouts registered, built-in ones included
+ * @room_layouts: entries allocated in @layouts
+ * @buckets: all struct heap_bucket
+ * @large: bucket of all large objects
+ * @pending: buckets that may have unswept spans
+ * @epoch: counts the cycles whose marks sweeping applies
+ * @used: slots with alloc set
+ * @span_bytes: bytes in spans
+ * @metadata_bytes: bytes of descriptors, bitmaps and tables
+ * @allocated: slots ever handed out, less those given back unused
+ * @freed: slots ever freed by sweeping or explicitly
+ * @released_bytes: backing ever given back
+ */
+struct gcarena_heap {
+	u64 base;
+	struct heap_chunk **chunks;
+	u32 nr_table;
+	u32 top;
+	u32 max_chunks;
+	u32 limit_chunks;
+	u32 nr_chunks;
+	u32 nr_empty;
+	u32 peak_chunks;
+	u32 first_fit;
+	struct heap_layout **layouts;
+	u32 nr_layouts;
+	u32 room_layouts;
+	struct list_head buckets;
+	struct heap_bucket large;
+	struct list_head pending;
+	u32 epoch;
+	struct heap_tally used;
+	u64 span_bytes;
+	u64 metadata_bytes;
+	struct heap_tally allocated;
+	struct heap_tally freed;
+	u64 released_bytes;
+};
+
+/**
+ * struct heap_slot - where an offset led
+ * @span: the span, NULL when there is none
+ * @index: the slot
+ */
+struct heap_slot {
+	struct heap_span *span;
+	u32 index;
+};
+
+/* chunk.c: runs of blocks */
+int gcarena_heap_init(struct gcarena_heap *heap, u64 reserve, u64 limit);
+void gcarena_heap_destroy(struct gcarena_heap *heap);
+int gcarena_blocks_alloc(struct gcarena_heap *heap, u64 nr, u64 *start);
+void gcarena_blocks_free(struct gcarena_heap *heap, u64 start, u64 nr);
+void gcarena_blocks_set_span(struct gcarena_heap *heap, u64 start, u64 nr,
+			     struct heap_span *span);
+bool gcarena_blocks_dirty(struct gcarena_heap *heap, u64 start, u64 nr);
+u64 gcarena_chunks_release(struct gcarena_heap *heap, u64 keep);
+
+/* span.c: spans and slots */
+struct heap_span *gcarena_span_create(struct gcarena_heap *heap,
+					 struct heap_layout *layout,
+					 unsigned int class, u64 bytes);
+void gcarena_span_destroy(struct gcarena_heap *heap, struct heap_span *span);
+void gcarena_span_settle(struct gcarena_heap *heap, struct heap_span *span);
+struct heap_bucket *gcarena_span_bucket(struct gcarena_heap *heap,
+					   struct heap_span *span);
+void gcarena_span_clear(struct gcarena_heap *heap, struct heap_span *span);
+void gcarena_span_take(struct gcarena_heap *heap, struct heap_span *span, u64 *taken);
+u64 gcarena_span_put(struct gcarena_heap *heap, struct heap_span *span,
+		     const u64 *taken, const u64 *unused);
+void gcarena_slot_free(struct gcarena_heap *heap, const struct heap_slot *slot);
+struct heap_span *gcarena_span_next(struct gcarena_heap *heap, u64 *pos);
+
+static inline unsigned int gcarena_span_nr_words(const struct heap_span *span)
+{
+	return (span->nr_slots + 63) / 64;
+}
+
+/* The bits of word @w that stand for slots. */
+static inline u64 gcarena_span_valid(const struct heap_span *span, unsigned int w)
+{
+	unsigned int n = span->nr_slots - w * 64;
+
+	return n >= 64 ? U64_MAX : (1ULL << n) - 1;
+}
+
+static inline void gcarena_tally_add(struct heap_tally *t, u64 objects, u64 slot_bytes)
+{
+	t->objects += objects;
+	t->bytes += objects * slot_bytes;
+}
+
+static inline void gcarena_tally_sub(struct heap_tally *t, u64 objects, u64 slot_bytes)
+{
+	t->objects -= objects;
+	t->bytes -= objects * slot_bytes;
+}
+
+static inline struct heap_chunk *gcarena_heap_chunk(const struct gcarena_heap *heap, u64 offset)
+{
+	u64 index = offset >> GCARENA_CHUNK_SHIFT;
+
+	return index < heap->nr_table ? heap->chunks[index] : NULL;
+}
+
+/*
+ * Find the slot that @offset, any number, lies in. The slot may be free: callers
+ * test its alloc bit.
+ */
+static inline struct heap_slot gcarena_heap_resolve(const struct gcarena_heap *heap, u64 offset)
+{
+	struct heap_chunk *chunk = gcarena_heap_chunk(heap, offset);
+	struct heap_slot slot = { };
+	struct heap_span *span;
+
+	if (!chunk)
+		return slot;
+	span = chunk->spans[(offset >> GCARENA_BLOCK_SHIFT) % GCARENA_CHUNK_BLOCKS];
+	if (!span)
+		return slot;
+	slot.index = ((offset - span->start) * span->magic) >> 32;
+	if (slot.index < span->nr_slots)	/* else it is the unused tail */
+		slot.span = span;
+	return slot;
+}
+
+static inline bool gcarena_slot_allocated(const struct heap_slot *slot)
+{
+	return slot->span->words[slot->index / 64].alloc & BIT_ULL(slot->index % 64);
+}
+
+static inline bool gcarena_slot_marked(const struct heap_slot *slot)
+{
+	return slot->span->words[slot->index / 64].mark & BIT_ULL(slot->index % 64);
+}
+
+/* sweep.c: from marks to free slots */
+void gcarena_sweep_flip(struct gcarena_heap *heap);
+struct heap_span *gcarena_sweep_next(struct gcarena_heap *heap, struct heap_bucket *bucket);
+void gcarena_sweep_at(struct gcarena_heap *heap, u64 offset);
+bool gcarena_sweep_some(struct gcarena_heap *heap, unsigned int max);
+int gcarena_sweep_all(struct gcarena_heap *heap);
+
+/*
+ * Backing memory, supplied by backing.c in the kernel and by the test harness in
+ * user space. Allocation returns zeroed memory. Publishing makes the chunk, or
+ * with NULL its absence, visible to page faults; table growth goes the same way.
+ */
+int gcarena_backing_alloc(struct gcarena_heap *heap, struct heap_chunk *chunk);
+void gcarena_backing_free(struct gcarena_heap *heap, struct heap_chunk *chunk, u32 index);
+void gcarena_backing_publish(struct gcarena_heap *heap, u32 index, struct heap_chunk *chunk);
+void gcarena_backing_publish_table(struct gcarena_heap *heap, struct heap_chunk **table,
+				   u32 nr);
+
+extern struct kmem_cache *gcarena_chunk_cache;
+extern struct kmem_cache *gcarena_span_cache;
+
+#endif

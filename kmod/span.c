@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Spans: making and unmaking them, and the two bits of each slot.
+ *
+ * Invariants: no alloc or mark bit is set past the last slot; nr_used is the number
+ * of alloc bits; heap->used is the sum over all spans. A span is on exactly one of its
+ * bucket's lists, or has a lease, or is in the hands of the caller.
+ *
+ * All functions need the heap lock.
+ */
+#include "heap.h"
+#include "layout.h"
+
+struct kmem_cache *gcarena_span_cache;
+
+static size_t words_bytes(const struct heap_span *span)
+{
+	return gcarena_span_nr_words(span) * sizeof(*span->words);
+}
+
+static int words_alloc(struct gcarena_heap *heap, struct heap_span *span)
+{
+	span->words = &span->inline_word;
+	if (gcarena_span_nr_words(span) == 1)
+		return 0;
+	span->words = kzalloc(words_bytes(span), GCARENA_GFP);
+	if (!span->words)
+		return -ENOMEM;
+	heap->metadata_bytes += words_bytes(span);
+	return 0;
+}
+
+static void words_free(struct gcarena_heap *heap, struct heap_span *span)
+{
+	if (span->words == &span->inline_word)
+		return;
+	heap->metadata_bytes -= words_bytes(span);
+	kfree(span->words);
+}
+
+static void span_shape(struct heap_span *span, unsigned int class, u64 bytes)
+{
+	const struct gcarena_sizeclass *sc = &gcarena_sizeclasses[class];
+
+	span->class = class;
+	span->magic = sc->magic;
+	if (class == GCARENA_CLASS_LARGE) {
+		span->bytes = round_up(bytes, GCARENA_BLOCK_BYTES);
+		span->slot_bytes = span->bytes;
+		span->nr_slots = 1;
+	} else {
+		span->bytes = (u64)sc->nr_blocks << GCARENA_BLOCK_SHIFT;
+		span->slot_bytes = sc->slot_bytes;
+		span->nr_slots = sc->nr_slots;
+	}
+}
+
+/**
+ * gcarena_span_create() - take memory for a new span
+ * @heap: the heap
+ * @layout: layout of its objects
+ * @class: size class
+ * @bytes: length of the object, for class GCARENA_CLASS_LARGE
+ *
+ * The span has no object, is on no list, and is ->zeroed if its memory is.
+ *
+ * Return: the span, or ERR_PTR of -ENOMEM, -ENOSPC or -EINTR.
+ */
+struct heap_span *gcarena_span_create(struct gcarena_heap *heap,
+					 struct heap_layout *layout,
+					 unsigned int class, u64 bytes)
+{
+	struct heap_span *span;
+	int ret;
+
+	span = kmem_cache_zalloc(gcarena_span_cache, GCARENA_GFP);
+	if (!span)
+		return ERR_PTR(-ENOMEM);
+	INIT_LIST_HEAD(&span->link);
+	span->layout = layout;
+	span_shape(span, class, bytes);
+	ret = words_alloc(heap, span);
+	if (ret)
+		goto err_free_span;
+	ret = gcarena_blocks_alloc(heap, span->bytes >> GCARENA_BLOCK_SHIFT, &span->start);
+	if (ret)
+		goto err_free_words;
+	span->zeroed = !gcarena_blocks_dirty(heap, span->start, span->bytes >> GCARENA_BLOCK_SHIFT);
+	span->kaddr = gcarena_heap_chunk(heap, span->start)->kaddr +
+		      span->start % GCARENA_CHUNK_BYTES;
+	gcarena_blocks_set_span(heap, span->start, span->bytes >> GCARENA_BLOCK_SHIFT, span);
+	heap->metadata_bytes += sizeof(*span);
+	span->epoch = heap->epoch;
+	return span;
+
+err_free_words:
+	words_free(heap, span);
+err_free_span:
+	kmem_cache_free(gcarena_span_cache, span);
+	return ERR_PTR(ret);
+}
+
+/* Give a span's memory back, with whatever is in it. It is on no list. */
+void gcarena_span_destroy(struct gcarena_heap *heap, struct heap_span *span)
+{
+	u64 nr_blocks = span->bytes >> GCARENA_BLOCK_SHIFT;
+
+	gcarena_tally_sub(&heap->used, span->nr_used, span->slot_bytes);
+	gcarena_blocks_set_span(heap, span->start, nr_blocks, NULL);
+	gcarena_blocks_free(heap, span->start, nr_blocks);
+	words_free(heap, span);
+	heap->metadata_bytes -= sizeof(*span);
+	kmem_cache_free(gcarena_span_cache, span);
+}
+
+struct heap_bucket *gcarena_span_bucket(struct gcarena_heap *heap, struct heap_span *span)
+{
+	/* Made before the span was. */
+	return span->class == GCARENA_CLASS_LARGE ? &heap->large
+						  : span->layout->buckets[span->class];
+}
+
+/* Put a swept span that is on no list where it belongs, or unmake it when empty. */
+void gcarena_span_settle(struct gcarena_heap *heap, struct heap_span *span)
+{
+	struct heap_bucket *bucket = gcarena_span_bucket(heap, span);
+
+	if (!span->nr_used)
+		gcarena_span_destroy(heap, span);
+	else if (span->nr_used == span->nr_slots)
+		list_add(&span->link, &bucket->full);
+	else
+		list_add(&span->link, &bucket->partial);
+}
+
+/* A new cycle starts: no object was reached yet. */
+void gcarena_span_clear(struct gcarena_heap *heap, struct heap_span *span)
+{
+	unsigned int w;
+
+	for (w = 0; w < gcarena_span_nr_words(span); w++)
+		span->words[w].mark = 0;
+	span->rescan = false;
+}
+
+/**
+ * gcarena_span_take() - hand out all free slots
+ * @heap: the heap
+ * @span: a swept span on no list
+ * @taken: set to the slots handed out, gcarena_span_nr_words() words
+ *
+ * From now on each slot may hold an object: all alloc bits are set.
+ */
+void gcarena_span_take(struct gcarena_heap *heap, struct heap_span *span, u64 *taken)
+{
+	u64 nr = span->nr_slots - span->nr_used;
+	unsigned int w;
+
+	for (w = 0; w < gcarena_span_nr_words(span); w++) {
+		u64 valid = gcarena_span_valid(span, w);
+
+		taken[w] = valid & ~span->words[w].alloc;
+		span->words[w].alloc = valid;
+		span->words[w].mark &= ~taken[w];
+	}
+	span->nr_used = span->nr_slots;
+	gcarena_tally_add(&heap->used, nr, span->slot_bytes);
+	gcarena_tally_add(&heap->allocated, nr, span->slot_bytes);
+}
+
+/**
+ * gcarena_span_put() - take back the slots that were not used
+ * @heap: the heap
+ * @span: the span
+ * @taken: what gcarena_span_take() handed out
+ * @unused: which slots the program says it has not used, or NULL for none: any
+ *	bits at all, only those in @taken count
+ *
+ * Return: number of slots taken back.
+ */
+u64 gcarena_span_put(struct gcarena_heap *heap, struct heap_span *span,
+		     const u64 *taken, const u64 *unused)
+{
+	unsigned int w;
+	u64 nr = 0;
+
+	for (w = 0; unused && w < gcarena_span_nr_words(span); w++) {
+		u64 back = unused[w] & taken[w];
+
+		/* The program may have used and freed them: no longer all zero. */
+		span->words[w].alloc &= ~back;
+		span->words[w].mark &= ~back;
+		nr += hweight64(back);
+	}
+	span->zeroed = false;
+	span->epoch = heap->epoch;	/* cycles passed it by while it was leased */
+	span->nr_used -= nr;
+	gcarena_tally_sub(&heap->used, nr, span->slot_bytes);
+	gcarena_tally_sub(&heap->allocated, nr, span->slot_bytes);
+	return nr;
+}
+
+/**
+ * gcarena_slot_free() - make one slot free now
+ * @heap: the heap
+ * @slot: an allocated slot of a span that is swept or leased
+ *
+ * The span may be gone afterwards. In a leased span the slot is not handed out
+ * before the lease has ended.
+ */
+void gcarena_slot_free(struct gcarena_heap *heap, const struct heap_slot *slot)
+{
+	struct heap_span *span = slot->span;
+	u64 bit = BIT_ULL(slot->index % 64);
+
+	span->words[slot->index / 64].alloc &= ~bit;
+	span->words[slot->index / 64].mark &= ~bit;
+	span->nr_used--;
+	gcarena_tally_sub(&heap->used, 1, span->slot_bytes);
+	gcarena_tally_add(&heap->freed, 1, span->slot_bytes);
+	if (span->lease)
+		return;
+	list_del_init(&span->link);
+	gcarena_span_settle(heap, span);
+}
+
+/**
+ * gcarena_span_next() - walk all spans in address order
+ * @heap: the heap
+ * @pos: where to go on; 0 at first. Spans may be destroyed on the way
+ *
+ * Return: the next span, or NULL at the end.
+ */
+struct heap_span *gcarena_span_next(struct gcarena_heap *heap, u64 *pos)
+{
+	u64 offset = *pos, end = (u64)heap->top << GCARENA_CHUNK_SHIFT;
+
+	while (offset < end) {
+		struct heap_chunk *chunk = gcarena_heap_chunk(heap, offset);
+		unsigned int block = (offset >> GCARENA_BLOCK_SHIFT) % GCARENA_CHUNK_BLOCKS;
+
+		if (!chunk || !chunk->nr_used) {
+			offset = round_down(offset, GCARENA_CHUNK_BYTES) + GCARENA_CHUNK_BYTES;
+			continue;
+		}
+		block = find_next_bit(chunk->used, GCARENA_CHUNK_BLOCKS, block);
+		offset = round_down(offset, GCARENA_CHUNK_BYTES) +
+			 ((u64)block << GCARENA_BLOCK_SHIFT);
+		if (block < GCARENA_CHUNK_BLOCKS) {
+			*pos = offset + chunk->spans[block]->bytes;
+			return chunk->spans[block];
+		}
+	}
+	*pos = offset;
+	return NULL;
+}
