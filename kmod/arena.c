@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * An arena's life and parameters.
+ *
+ * An arena is made empty by open(), gets its parameters once, from CREATE or by
+ * default from the first mmap(), and is destroyed when no file and no VMA refers to it.
+ * Parameters are fixed under setup_lock and published by ->created; what may
+ * change later (gc_percent, limit, min_heap) changes under the heap lock.
+ */
+#include <linux/capability.h>
+
+#include "arena.h"
+
+#define DEFAULT_RESERVE		(64ULL << 30)
+#define DEFAULT_MIN_HEAP	(4ULL << 20)
+#define DEFAULT_GC_PERCENT	100
+
+unsigned int gcarena_max_limit_mib;
+
+/* What an arena may hold without CAP_SYS_RESOURCE, in bytes. */
+static u64 max_limit(void)
+{
+	u64 bytes = (u64)READ_ONCE(gcarena_max_limit_mib) << 20;
+
+	if (!bytes)
+		bytes = (u64)totalram_pages() << PAGE_SHIFT >> 1;
+	return max_t(u64, round_down(bytes, GCARENA_CHUNK_BYTES), GCARENA_CHUNK_BYTES);
+}
+
+/* What an arena gets that asks for nothing. */
+void gcarena_params_default(struct gcarena_params *params)
+{
+	*params = (struct gcarena_params) {
+		.reserve = DEFAULT_RESERVE,
+		.limit = min_t(u64, DEFAULT_RESERVE, max_limit()),
+		.min_heap = DEFAULT_MIN_HEAP,
+		.gc_percent = DEFAULT_GC_PERCENT,
+		.root_mode = GCARENA_ROOTS_AUTO,
+	};
+}
+
+/* Return: 0; -EINVAL: not a sensible limit; -EPERM: above the administrator's bound. */
+int gcarena_limit_check(u64 limit, u64 reserve)
+{
+	if (!limit || limit % GCARENA_CHUNK_BYTES || limit > reserve)
+		return -EINVAL;
+	if (limit > max_limit() && !capable(CAP_SYS_RESOURCE))
+		return -EPERM;
+	return 0;
+}
+
+struct gcarena *gcarena_create(void)
+{
+	struct gcarena *arena = kzalloc(sizeof(*arena), GCARENA_GFP);
+
+	if (!arena)
+		return NULL;
+	mutex_init(&arena->lock);
+	mutex_init(&arena->setup_lock);
+	init_rwsem(&arena->backing_lock);
+	spin_lock_init(&arena->mappings_lock);
+	INIT_LIST_HEAD(&arena->mappings);
+	xa_init(&arena->owners);
+	INIT_DELAYED_WORK(&arena->background, gcarena_background_work);
+	return arena;
+}
+
+/* No file and no VMA refers to the arena any more. */
+void gcarena_destroy(struct gcarena *arena)
+{
+	cancel_delayed_work_sync(&arena->background);
+	if (arena->created) {
+		/* Nobody else can hold it; the core's functions expect it held. */
+		mutex_lock(&arena->lock);
+		gcarena_owners_destroy(arena);
+		gcarena_mappings_reap(arena);
+		gcarena_heap_destroy(&arena->heap);
+		mutex_unlock(&arena->lock);
+	}
+	xa_destroy(&arena->owners);
+	mutex_destroy(&arena->lock);
+	mutex_destroy(&arena->setup_lock);
+	kfree(arena);
+}
+
+static int arena_setup(struct gcarena *arena, const struct gcarena_params *params)
+{
+	int ret;
+
+	lockdep_assert_held(&arena->setup_lock);
+	ret = gcarena_heap_init(&arena->heap, params->reserve, params->limit);
+	if (ret)
+		return ret;
+	gcarena_pacer_init(&arena->pacer, params->gc_percent, params->min_heap);
+	arena->params = *params;
+	smp_store_release(&arena->created, true);	/* pairs with gcarena_is_created() */
+	return 0;
+}
+
+/* Return: 0, -EBUSY: has its parameters already, -ENOMEM, or -EINTR. */
+int gcarena_setup(struct gcarena *arena, const struct gcarena_params *params)
+{
+	int ret;
+
+	if (mutex_lock_killable(&arena->setup_lock))
+		return -EINTR;
+	ret = arena->created ? -EBUSY : arena_setup(arena, params);
+	mutex_unlock(&arena->setup_lock);
+	return ret;
+}
+
+/* Take the default parameters, unless there are some. */
+int gcarena_setup_default(struct gcarena *arena)
+{
+	struct gcarena_params params;
+	int ret;
+
+	if (gcarena_is_created(arena))
+		return 0;
+	gcarena_params_default(&params);
+	ret = gcarena_setup(arena, &params);
+	return ret == -EBUSY ? 0 : ret;
+}

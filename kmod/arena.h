@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The arena: a heap, the processes that map it and the threads that allocate in it.
+ *
+ * Locks, outermost first. A function takes them in this order and no other:
+ *
+ *	arena->lock		everything in arena->heap, leases, root ranges, statistics.
+ *				Held for whole cycles, and while user memory is read
+ *				or written: page faults may happen under it, so
+ *				nothing that a page fault needs may take it.
+ *	mm->mmap_lock		the kernel's. Our mmap(), open, close and fault
+ *				callbacks are called under it.
+ *	arena->setup_lock	fixing the parameters: CREATE and the first mmap()
+ *	arena->backing_lock	chunk table and chunk->spans against page faults.
+ *				Read: fault, populate. Write: publishing a chunk.
+ *				No user memory is touched under it.
+ *	arena->mappings_lock	spin lock: arena->mappings, base, nr_vmas
+ *
+ * Waits for arena->lock can be ended by a fatal signal. A process that stalls a page
+ * fault (userfaultfd, FUSE) delays its own arena and no other.
+ *
+ * Life: open() makes the arena, the last close or munmap frees it. A file's or a
+ * VMA's reference keeps it, and keeps the module loaded. The background work is
+ * cancelled before it is freed.
+ */
+#ifndef GCARENA_ARENA_H
+#define GCARENA_ARENA_H
+
+#include <linux/fs.h>
+#include <linux/mutex.h>
+#include <linux/pid.h>
+#include <linux/rbtree.h>
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include <linux/gcarena.h>
+
+#include "heap.h"
+#include "pacer.h"
+
+/**
+ * struct gcarena_params - what CREATE fixes
+ * @reserve: bytes of address range
+ * @limit: most bytes of backing
+ * @min_heap: see struct gcarena_pacer
+ * @gc_percent: see struct gcarena_pacer
+ * @root_mode: enum gcarena_root_mode, never DEFAULT
+ */
+struct gcarena_params {
+	u64 reserve;
+	u64 limit;
+	u64 min_heap;
+	int gc_percent;
+	u32 root_mode;
+};
+
+/**
+ * struct gcarena_mapping - a process that uses the arena through a mapping of it
+ * @link: on arena->mappings
+ * @mm: whose it is; compared, never followed
+ * @dead: the VMA is gone: free this at the next chance
+ * @id: unique in the arena, never 0
+ * @ranges: struct gcarena_range that the process added, by address
+ * @nr_ranges: how many
+ */
+struct gcarena_mapping {
+	struct list_head link;
+	struct mm_struct *mm;
+	bool dead;
+	u64 id;
+	struct rb_root ranges;
+	u32 nr_ranges;
+};
+
+/**
+ * struct gcarena_run - a piece of the arena
+ * @start: offset
+ * @bytes: length
+ */
+struct gcarena_run {
+	u64 start;
+	u64 bytes;
+};
+
+/**
+ * enum gcarena_effort - what to try when the arena is full
+ * @GCARENA_EFFORT_SWEEP: sweep everything that the last cycle left
+ * @GCARENA_EFFORT_COLLECT: collect, and sweep everything
+ * @GCARENA_NR_EFFORTS: then it is full
+ */
+enum gcarena_effort {
+	GCARENA_EFFORT_SWEEP,
+	GCARENA_EFFORT_COLLECT,
+	GCARENA_NR_EFFORTS,
+};
+
+/**
+ * struct gcarena_counters - statistics that nobody else keeps
+ *
+ * See the fields of the same names in struct gcarena_stats.
+ */
+struct gcarena_counters {
+	u64 cycles;
+	u64 cycles_forced;
+	u64 cycles_refused;
+	u64 cycles_aborted;
+	struct heap_tally last_live;
+	u64 pause_total_ns;
+	u64 pause_last_ns;
+	u64 pause_max_ns;
+	u64 mark_total_ns;
+	u64 root_total_ns;
+	u64 sweep_total_ns;
+	u64 root_bytes_last;
+	u64 mark_stack_peak;
+	u64 mark_overflows;
+	u64 refills;
+	u64 refill_spans;
+	u64 large_allocs;
+	u64 frees;
+	u64 owned_spans;
+	u64 huge_chunks;
+	u64 split_chunks;
+};
+
+/**
+ * struct gcarena - one open of /dev/gcarena
+ * @lock: the heap lock
+ * @heap: see heap.h
+ * @pacer: see pacer.h
+ * @owners: struct gcarena_owner by thread number; see lease.c
+ * @counters: statistics
+ * @params: fixed once @created is set; gc_percent, limit, min_heap change under @lock
+ * @setup_lock: orders CREATE and the first mmap()
+ * @created: set last, with release semantics, when heap and params are ready
+ * @inode: the arena's own: page tables are found through its address_space
+ * @backing_lock: see above
+ * @mappings_lock: see above
+ * @mappings: struct gcarena_mapping
+ * @last_mapping_id: the newest struct gcarena_mapping.id
+ * @nr_vmas: VMAs of the arena, in all processes
+ * @faults: page faults so far
+ * @populated_pages: pages mapped ahead of use so far
+ * @background: sweeps and gives memory back after a cycle; see background.c
+ * @background_refills: counters.refills when @background last ran to its end
+ */
+struct gcarena {
+	struct mutex lock;
+	struct gcarena_heap heap;
+	struct gcarena_pacer pacer;
+	struct xarray owners;
+	struct gcarena_counters counters;
+	struct gcarena_params params;
+
+	struct mutex setup_lock;
+	bool created;
+
+	struct inode *inode;
+	struct rw_semaphore backing_lock;
+
+	spinlock_t mappings_lock;
+	struct list_head mappings;
+	u64 last_mapping_id;
+	unsigned int nr_vmas;
+
+	atomic64_t faults;
+	atomic64_t populated_pages;
+	struct delayed_work background;
+	u64 background_refills;
+};
+
+static inline struct gcarena *gcarena_of_heap(struct gcarena_heap *heap)
+{
+	return container_of(heap, struct gcarena, heap);
+}
+
+static inline bool gcarena_is_created(const struct gcarena *arena)
+{
+	return smp_load_acquire(&arena->created);	/* pairs with arena_setup() */
+}
+
+/* arena.c: life and parameters */
+extern unsigned int gcarena_max_limit_mib;
+struct gcarena *gcarena_create(void);
+void gcarena_destroy(struct gcarena *arena);
+int gcarena_setup(struct gcarena *arena, const struct gcarena_params *params);
+int gcarena_setup_default(struct gcarena *arena);
+void gcarena_params_default(struct gcarena_params *params);
+int gcarena_limit_check(u64 limit, u64 reserve);
+
+/* mapping.c: mmap() and the processes that did it */
+int gcarena_mmap(struct file *file, struct vm_area_struct *vma);
+unsigned long gcarena_get_area(struct file *file, unsigned long addr, unsigned long len,
+			       unsigned long pgoff, unsigned long flags);
+struct gcarena_mapping *gcarena_mapping_get(struct gcarena *arena);
+void gcarena_mappings_reap(struct gcarena *arena);
+void gcarena_populate(struct gcarena *arena, u64 mapping_id, const struct gcarena_run *runs,
+		      unsigned int nr);
+bool gcarena_mapping_is_only(struct gcarena *arena);
+
+/* backing.c: pages */
+vm_fault_t gcarena_backing_fault(struct gcarena *arena, struct vm_fault *vmf);
+bool gcarena_backing_is_populated(struct gcarena *arena, u64 mapping_id,
+				  const struct gcarena_run *runs, unsigned int nr);
+void gcarena_backing_populate(struct gcarena *arena, struct vm_area_struct *vma,
+			      u64 mapping_id, const struct gcarena_run *runs, unsigned int nr);
+
+/* lease.c: spans in the hands of threads */
+int gcarena_refill(struct gcarena *arena, struct gcarena_refill *arg);
+int gcarena_release(struct gcarena *arena, const struct gcarena_release *arg);
+void gcarena_owners_reap(struct gcarena *arena);
+void gcarena_owners_destroy(struct gcarena *arena);
+bool gcarena_lease_handed_out(const struct heap_slot *slot);
+size_t gcarena_lease_size(void);
+
+/* object.c: single objects */
+int gcarena_object_alloc(struct gcarena *arena, struct gcarena_alloc *arg);
+int gcarena_object_free(struct gcarena *arena, u64 addr);
+int gcarena_object_query(struct gcarena *arena, struct gcarena_object *arg);
+
+/* collect.c: cycles */
+int gcarena_collect_now(struct gcarena *arena, struct gcarena_collect *arg);
+int gcarena_collect_if_due(struct gcarena *arena);
+int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort effort);
+
+/* roots.c: where the program's pointers are */
+struct gcarena_marker;
+int gcarena_range_add(struct gcarena *arena, u64 addr, u64 len);
+int gcarena_range_del(struct gcarena *arena, u64 addr, u64 len);
+void gcarena_ranges_destroy(struct gcarena_mapping *mapping);
+int gcarena_roots_mark(struct gcarena *arena, struct gcarena_mapping *mapping,
+		       struct gcarena_marker *m, u64 *bytes);
+
+/* world.c: stopping the program */
+int gcarena_world_stop(struct gcarena *arena);
+void gcarena_world_start(struct gcarena *arena);
+
+/* background.c: work after a cycle */
+void gcarena_background_work(struct work_struct *work);
+void gcarena_background_kick(struct gcarena *arena);
+u64 gcarena_background_keep(const struct gcarena *arena);
+
+/* stats.c: numbers for people */
+void gcarena_stats_fill(struct gcarena *arena, struct gcarena_stats *stats);
+void gcarena_info_fill(struct gcarena *arena, struct gcarena_info *info);
+
+/* ioctl.c */
+long gcarena_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+extern struct kmem_cache *gcarena_lease_cache;
+
+#endif

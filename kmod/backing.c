@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Backing: the pages of chunks, and how they get into page tables.
+ *
+ * A chunk is one 2 MiB block of memory when there is one, split into pages that are
+ * freed and mapped singly but stay one run for the kernel: its direct map then has
+ * one large TLB entry for it. Otherwise it is 512 single pages, joined by vmap(). Pages
+ * are zeroed and charged to the caller's memcg.
+ *
+ * Each page has one reference of ours; page tables and pins for I/O have theirs. So a
+ * page that is given back while it is pinned lives on, unseen, until the pin is gone.
+ *
+ * backing_lock keeps page faults and populating (read) apart from publishing (write):
+ * first a chunk is unpublished, then its page table entries are removed, then
+ * its pages are freed. Nothing can be mapped in between.
+ */
+#include <linux/vmalloc.h>
+
+#include "arena.h"
+
+#define FAULT_AROUND_PAGES	16UL
+#define INSERT_BATCH_PAGES	32UL
+
+/**
+ * struct backing - pages of a chunk
+ * @contiguous: all are one block; @pages is not used then
+ * @populated_for: id of the mapping that @populated is about
+ * @populated: blocks whose page table entries were filled ahead of use. A hint:
+ *	the program may have removed them (MADV_DONTNEED)
+ * @pages: the pages
+ */
+struct backing {
+	bool contiguous;
+	u64 populated_for;
+	DECLARE_BITMAP(populated, GCARENA_CHUNK_BLOCKS);
+	struct page *pages[];
+};
+
+static int backing_alloc_huge(struct heap_chunk *chunk)
+{
+	const unsigned int order = GCARENA_CHUNK_SHIFT - PAGE_SHIFT;
+	struct backing *backing;
+	struct page *page;
+
+	/* A second best exists: do not compact or reclaim hard for it. */
+	page = alloc_pages((GCARENA_GFP | __GFP_ZERO | __GFP_NORETRY) & ~__GFP_COMP, order);
+	if (!page)
+		return -ENOMEM;
+	backing = kzalloc(sizeof(*backing), GCARENA_GFP);
+	if (!backing) {
+		__free_pages(page, order);
+		return -ENOMEM;
+	}
+	split_page(page, order);
+	backing->contiguous = true;
+	chunk->backing = backing;
+	chunk->kaddr = page_address(page);
+	return 0;
+}
+
+static void pages_free(struct page **pages, unsigned int nr)
+{
+	while (nr--)
+		put_page(pages[nr]);
+}
+
+static int backing_alloc_small(struct heap_chunk *chunk)
+{
+	struct backing *backing;
+	unsigned int nr;
+	int ret = -ENOMEM;
+
+	backing = kzalloc(struct_size(backing, pages, GCARENA_CHUNK_PAGES), GCARENA_GFP);
+	if (!backing)
+		return -ENOMEM;
+	for (nr = 0; nr < GCARENA_CHUNK_PAGES; nr++) {
+		backing->pages[nr] = alloc_page(GCARENA_GFP | __GFP_ZERO);
+		if (!backing->pages[nr])
+			goto err_free_pages;
+		if (nr % 64 == 0 && gcarena_checkpoint()) {
+			ret = -EINTR;
+			nr++;
+			goto err_free_pages;
+		}
+	}
+	chunk->kaddr = vmap(backing->pages, nr, VM_MAP, PAGE_KERNEL);
+	if (!chunk->kaddr)
+		goto err_free_pages;
+	chunk->backing = backing;
+	return 0;
+
+err_free_pages:
+	pages_free(backing->pages, nr);
+	kfree(backing);
+	return ret;
+}
+
+static struct page *backing_page(const struct heap_chunk *chunk, unsigned int index)
+{
+	const struct backing *backing = chunk->backing;
+
+	if (backing->contiguous)
+		return virt_to_page(chunk->kaddr + ((size_t)index << PAGE_SHIFT));
+	return backing->pages[index];
+}
+
+/* See heap.h. Return: 0, -ENOMEM or -EINTR. */
+int gcarena_backing_alloc(struct gcarena_heap *heap, struct heap_chunk *chunk)
+{
+	struct gcarena *arena = gcarena_of_heap(heap);
+	int ret;
+
+	lockdep_assert_held(&arena->lock);
+	if (!backing_alloc_huge(chunk)) {
+		heap->metadata_bytes += sizeof(struct backing);
+		arena->counters.huge_chunks++;
+		return 0;
+	}
+	ret = backing_alloc_small(chunk);
+	if (ret)
+		return ret;
+	heap->metadata_bytes += struct_size((struct backing *)NULL, pages, GCARENA_CHUNK_PAGES);
+	arena->counters.split_chunks++;
+	return 0;
+}
+
+/* The chunk is unpublished already. Removes it from all page tables. */
+void gcarena_backing_free(struct gcarena_heap *heap, struct heap_chunk *chunk, u32 index)
+{
+	struct gcarena *arena = gcarena_of_heap(heap);
+	struct backing *backing = chunk->backing;
+	unsigned int i;
+
+	lockdep_assert_held(&arena->lock);
+	unmap_mapping_range(arena->inode->i_mapping, (loff_t)index << GCARENA_CHUNK_SHIFT,
+			    GCARENA_CHUNK_BYTES, 1);
+	if (backing->contiguous) {
+		arena->counters.huge_chunks--;
+		heap->metadata_bytes -= sizeof(*backing);
+		for (i = 0; i < GCARENA_CHUNK_PAGES; i++)
+			put_page(backing_page(chunk, i));
+	} else {
+		arena->counters.split_chunks--;
+		heap->metadata_bytes -= struct_size(backing, pages, GCARENA_CHUNK_PAGES);
+		vunmap(chunk->kaddr);
+		pages_free(backing->pages, GCARENA_CHUNK_PAGES);
+	}
+	kfree(backing);
+}
+
+void gcarena_backing_publish(struct gcarena_heap *heap, u32 index, struct heap_chunk *chunk)
+{
+	struct gcarena *arena = gcarena_of_heap(heap);
+
+	down_write(&arena->backing_lock);
+	heap->chunks[index] = chunk;
+	up_write(&arena->backing_lock);
+}
+
+void gcarena_backing_publish_table(struct gcarena_heap *heap, struct heap_chunk **table, u32 nr)
+{
+	struct gcarena *arena = gcarena_of_heap(heap);
+
+	down_write(&arena->backing_lock);
+	heap->chunks = table;
+	heap->nr_table = nr;
+	up_write(&arena->backing_lock);
+}
+
+/*
+ * Insert pages [first, first + nr) of a chunk, leaving out what is there already.
+ * Return: 0, or an error of vm_insert_pages() other than -EBUSY.
+ */
+static int insert_pages(struct vm_area_struct *vma, const struct heap_chunk *chunk,
+			unsigned long addr, unsigned int first, unsigned int nr)
+{
+	struct page *pages[INSERT_BATCH_PAGES];
+	unsigned long i, n, left;
+	int ret;
+
+	while (nr) {
+		n = min_t(unsigned long, nr, INSERT_BATCH_PAGES);
+		for (i = 0; i < n; i++)
+			pages[i] = backing_page(chunk, first + i);
+		left = n;
+		ret = vm_insert_pages(vma, addr, pages, &left);
+		n -= left;
+		if (ret == -EBUSY && left)
+			n++;	/* pages[n] is there: skip it */
+		else if (ret)
+			return ret;
+		addr += n << PAGE_SHIFT;
+		first += n;
+		nr -= n;
+	}
+	return 0;
+}
+
+static bool block_in_span(const struct heap_chunk *chunk, unsigned int block)
+{
+	return READ_ONCE(chunk->spans[block]);	/* pairs with gcarena_blocks_set_span() */
+}
+
+/* Pages around @page that are in spans, at most an aligned FAULT_AROUND_PAGES. */
+static void fault_window(const struct heap_chunk *chunk, unsigned int page,
+			 unsigned int *first, unsigned int *last)
+{
+	const unsigned int pages_per_block = GCARENA_BLOCK_BYTES >> PAGE_SHIFT;
+	unsigned int low = round_down(page, FAULT_AROUND_PAGES);
+	unsigned int high = low + FAULT_AROUND_PAGES - 1;
+
+	for (*first = page; *first > low; (*first)--) {
+		if (!block_in_span(chunk, (*first - 1) / pages_per_block))
+			break;
+	}
+	for (*last = page; *last < high; (*last)++) {
+		if (!block_in_span(chunk, (*last + 1) / pages_per_block))
+			break;
+	}
+}
+
+static vm_fault_t fault_locked(struct gcarena *arena, struct vm_fault *vmf)
+{
+	unsigned int page = vmf->pgoff % GCARENA_CHUNK_PAGES, first, last;
+	struct heap_chunk *chunk;
+	unsigned long addr;
+	int ret;
+
+	lockdep_assert_held(&arena->backing_lock);
+	chunk = gcarena_heap_chunk(&arena->heap, (u64)vmf->pgoff << PAGE_SHIFT);
+	/* Free memory: a stale pointer. Whoever uses it shall hear of it. */
+	if (!chunk || !block_in_span(chunk, page * PAGE_SIZE / GCARENA_BLOCK_BYTES))
+		return VM_FAULT_SIGBUS;
+	fault_window(chunk, page, &first, &last);
+	addr = (vmf->address & PAGE_MASK) - ((unsigned long)(page - first) << PAGE_SHIFT);
+	ret = insert_pages(vmf->vma, chunk, addr, first, last - first + 1);
+	if (ret == -ENOMEM)
+		return VM_FAULT_OOM;
+	return ret ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
+}
+
+/* Page fault. Under mmap_lock; takes no lock that a collection holds for long. */
+vm_fault_t gcarena_backing_fault(struct gcarena *arena, struct vm_fault *vmf)
+{
+	vm_fault_t ret;
+
+	atomic64_inc(&arena->faults);
+	down_read(&arena->backing_lock);
+	ret = fault_locked(arena, vmf);
+	up_read(&arena->backing_lock);
+	return ret;
+}
+
+/* A part of a run that lies in one chunk. */
+struct part {
+	struct heap_chunk *chunk;
+	u64 start;
+	unsigned int block;
+	unsigned int nr;
+};
+
+/* Split the next part off @run. False: nothing is left. */
+static bool next_part(struct gcarena *arena, struct gcarena_run *run, struct part *part)
+{
+	u64 n = min_t(u64, run->bytes, GCARENA_CHUNK_BYTES - run->start % GCARENA_CHUNK_BYTES);
+
+	if (!n)
+		return false;
+	/* It may be gone again, if another thread has unmapped the arena. */
+	part->chunk = gcarena_heap_chunk(&arena->heap, run->start);
+	part->start = run->start;
+	part->block = (run->start >> GCARENA_BLOCK_SHIFT) % GCARENA_CHUNK_BLOCKS;
+	part->nr = n >> GCARENA_BLOCK_SHIFT;
+	run->start += n;
+	run->bytes -= n;
+	return true;
+}
+
+static bool part_is_populated(const struct part *part, u64 mapping_id)
+{
+	const struct backing *backing = part->chunk->backing;
+	unsigned long end = part->block + part->nr;
+
+	return READ_ONCE(backing->populated_for) == mapping_id &&
+	       find_next_zero_bit(backing->populated, end, part->block) >= end;
+}
+
+static void part_populate(struct gcarena *arena, struct vm_area_struct *vma,
+			  const struct part *part, u64 mapping_id)
+{
+	const unsigned int pages_per_block = GCARENA_BLOCK_BYTES >> PAGE_SHIFT;
+	struct backing *backing = part->chunk->backing;
+	unsigned int i;
+
+	/* Racing threads of one process write the same; of two, it is but a hint. */
+	if (READ_ONCE(backing->populated_for) != mapping_id) {
+		bitmap_zero(backing->populated, GCARENA_CHUNK_BLOCKS);
+		WRITE_ONCE(backing->populated_for, mapping_id);
+	}
+	if (insert_pages(vma, part->chunk, vma->vm_start + part->start,
+			 part->block * pages_per_block, part->nr * pages_per_block))
+		return;
+	for (i = part->block; i < part->block + part->nr; i++)
+		set_bit(i, backing->populated);
+	atomic64_add(part->nr * pages_per_block, &arena->populated_pages);
+}
+
+/* Have the page table entries of all @nr @runs been filled before? A hint. */
+bool gcarena_backing_is_populated(struct gcarena *arena, u64 mapping_id,
+				  const struct gcarena_run *runs, unsigned int nr)
+{
+	bool populated = true;
+	struct part part;
+	unsigned int i;
+
+	down_read(&arena->backing_lock);
+	for (i = 0; i < nr && populated; i++) {
+		struct gcarena_run run = runs[i];
+
+		while (populated && next_part(arena, &run, &part))
+			populated = part.chunk && part_is_populated(&part, mapping_id);
+	}
+	up_read(&arena->backing_lock);
+	return populated;
+}
+
+/**
+ * gcarena_backing_populate() - fill page table entries of allocated memory
+ * @arena: the arena
+ * @vma: the calling process's VMA, under its mmap_lock
+ * @mapping_id: struct gcarena_mapping.id of that process
+ * @runs: memory to fill, whole blocks
+ * @nr: entries in @runs
+ */
+void gcarena_backing_populate(struct gcarena *arena, struct vm_area_struct *vma,
+			      u64 mapping_id, const struct gcarena_run *runs, unsigned int nr)
+{
+	struct part part;
+	unsigned int i;
+
+	down_read(&arena->backing_lock);
+	for (i = 0; i < nr; i++) {
+		struct gcarena_run run = runs[i];
+
+		while (next_part(arena, &run, &part)) {
+			if (part.chunk && !part_is_populated(&part, mapping_id))
+				part_populate(arena, vma, &part, mapping_id);
+		}
+	}
+	up_read(&arena->backing_lock);
+}

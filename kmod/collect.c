@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The cycle: stop, mark, start, sweep.
+ *
+ *  1. Sweep what the last cycle left: its marks are about to be cleared.
+ *  2. Stop the world. Take back what dead threads and processes held.
+ *  3. Clear the marks.
+ *  4. Mark from the roots.
+ *  5. Flip: the marks count from here on. Set the next goal.
+ *  6. Start the world.
+ *  7. Sweep: at once when the program asked for the cycle; else at refills and in the
+ *     background.
+ *
+ * A cycle that fails before step 5 frees nothing, and leaves the heap as it was but for
+ * the mark bits, which no one looks at before the next cycle clears them.
+ *
+ * Everything here runs in the calling thread, under the heap lock, and can be killed.
+ */
+#include <linux/ktime.h>
+
+#include "arena.h"
+#include "mark.h"
+
+#define MARK_STACK_MIN	(1ULL << 20)
+
+/* A sixteenth of the heap: a random graph of small objects rarely needs as much. */
+static u64 mark_stack_limit(const struct gcarena *arena)
+{
+	return max_t(u64, MARK_STACK_MIN,
+		     (u64)arena->heap.nr_chunks << (GCARENA_CHUNK_SHIFT - 4));
+}
+
+static int mark_all(struct gcarena *arena, struct gcarena_mapping *mapping,
+		    struct gcarena_marker *m)
+{
+	u64 start = ktime_get_ns(), rooted;
+	int ret;
+
+	arena->counters.root_bytes_last = 0;
+	ret = gcarena_roots_mark(arena, mapping, m, &arena->counters.root_bytes_last);
+	rooted = ktime_get_ns();
+	arena->counters.root_total_ns += rooted - start;
+	ret = ret ?: gcarena_mark_finish(m);
+	arena->counters.mark_total_ns += ktime_get_ns() - rooted;
+	arena->counters.mark_stack_peak = max(arena->counters.mark_stack_peak, m->stack_peak);
+	arena->counters.mark_overflows += m->overflows;
+	return ret;
+}
+
+/* Steps 3 to 5. */
+static int trace(struct gcarena *arena, struct gcarena_mapping *mapping)
+{
+	struct gcarena_marker *m;
+	int ret;
+
+	m = kmalloc(sizeof(*m), GCARENA_GFP);
+	if (!m)
+		return -ENOMEM;
+	ret = gcarena_marker_init(m, &arena->heap, mark_stack_limit(arena));
+	if (ret)
+		goto out_free;
+	ret = gcarena_mark_clear(&arena->heap) ?: mark_all(arena, mapping, m);
+	if (!ret) {
+		arena->counters.last_live = m->marked;
+		gcarena_sweep_flip(&arena->heap);
+		gcarena_pacer_cycle_done(&arena->pacer, m->marked.bytes);
+	}
+	gcarena_marker_destroy(m);
+out_free:
+	kfree(m);
+	return ret;
+}
+
+static void count_pause(struct gcarena_counters *c, u64 ns)
+{
+	c->pause_last_ns = ns;
+	c->pause_total_ns += ns;
+	c->pause_max_ns = max(c->pause_max_ns, ns);
+}
+
+static int sweep_all(struct gcarena *arena)
+{
+	u64 start = ktime_get_ns();
+	int ret = gcarena_sweep_all(&arena->heap);
+
+	arena->counters.sweep_total_ns += ktime_get_ns() - start;
+	return ret;
+}
+
+/* Steps 1 to 6. Return: 0, or -EBUSY, -EFAULT, -ENOMEM, -EINTR: nothing happened. */
+static int cycle(struct gcarena *arena)
+{
+	struct gcarena_mapping *mapping = gcarena_mapping_get(arena);
+	u64 start = ktime_get_ns();
+	int ret;
+
+	lockdep_assert_held(&arena->lock);
+	if (IS_ERR(mapping))
+		return PTR_ERR(mapping);
+	ret = sweep_all(arena) ?: gcarena_world_stop(arena);
+	if (ret == -EBUSY)
+		arena->counters.cycles_refused++;
+	if (ret)
+		return ret;
+	gcarena_owners_reap(arena);
+	gcarena_mappings_reap(arena);
+	ret = trace(arena, mapping);
+	gcarena_world_start(arena);
+	if (ret) {
+		arena->counters.cycles_aborted++;
+		return ret;
+	}
+	arena->counters.cycles++;
+	count_pause(&arena->counters, ktime_get_ns() - start);
+	return 0;
+}
+
+/**
+ * gcarena_collect_if_due() - collect when the heap has grown to its goal
+ * @arena: the arena; the caller holds its heap lock
+ *
+ * A cycle that cannot be done is put off: the heap grows on instead.
+ *
+ * Return: 0 or -EINTR.
+ */
+int gcarena_collect_if_due(struct gcarena *arena)
+{
+	int ret;
+
+	if (!gcarena_pacer_due(&arena->pacer))
+		return 0;
+	ret = cycle(arena);
+	if (ret)
+		gcarena_pacer_postpone(&arena->pacer);
+	else
+		gcarena_background_kick(arena);
+	return ret == -EINTR ? ret : 0;
+}
+
+/**
+ * gcarena_make_space() - find memory when there is none left
+ * @arena: the arena; the caller holds its heap lock
+ * @error: what the allocation failed with
+ * @effort: what to try now
+ *
+ * Return: 0: try again; else the error for the program.
+ */
+int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort effort)
+{
+	int ret = 0;
+
+	if (error != -ENOSPC && error != -ENOMEM)
+		return error;
+	if (effort == GCARENA_EFFORT_COLLECT)
+		ret = cycle(arena);
+	ret = ret ?: sweep_all(arena);
+	/* Empty chunks in the wrong place count against the limit, too. */
+	if (!ret)
+		gcarena_chunks_release(&arena->heap, 0);
+	return ret;
+}
+
+static int collect_locked(struct gcarena *arena, struct gcarena_collect *arg)
+{
+	struct heap_tally freed;
+	int ret = cycle(arena);
+
+	if (ret)
+		return ret;
+	arena->counters.cycles_forced++;
+	freed = arena->heap.freed;
+	ret = sweep_all(arena);
+	arg->released_bytes = gcarena_chunks_release(&arena->heap,
+						     arg->flags & GCARENA_COLLECT_RELEASE ?
+						     0 : gcarena_background_keep(arena));
+	arg->cycle = arena->counters.cycles;
+	arg->pause_ns = arena->counters.pause_last_ns;
+	arg->live_objects = arena->counters.last_live.objects;
+	arg->live_bytes = arena->counters.last_live.bytes;
+	arg->freed_objects = arena->heap.freed.objects - freed.objects;
+	arg->freed_bytes = arena->heap.freed.bytes - freed.bytes;
+	gcarena_background_kick(arena);
+	return ret;
+}
+
+/* GCARENA_IOC_COLLECT. Return: 0 or a negative errno as in the ABI. */
+int gcarena_collect_now(struct gcarena *arena, struct gcarena_collect *arg)
+{
+	int ret;
+
+	if (arg->kind != GCARENA_COLLECT_FULL)
+		return -EOPNOTSUPP;
+	if (mutex_lock_killable(&arena->lock))
+		return -EINTR;
+	ret = collect_locked(arena, arg);
+	mutex_unlock(&arena->lock);
+	return ret;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Differences between the supported kernels, 6.1 to 7.x. No version check stands
+ * anywhere else.
+ */
+#ifndef GCARENA_COMPAT_H
+#define GCARENA_COMPAT_H
+
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline void gcarena_vm_flags_mod(struct vm_area_struct *vma, unsigned long set,
+					unsigned long clear)
+{
+	vma->vm_flags = (vma->vm_flags | set) & ~clear;
+}
+#else
+static inline void gcarena_vm_flags_mod(struct vm_area_struct *vma, unsigned long set,
+					unsigned long clear)
+{
+	vm_flags_mod(vma, set, clear);
+}
+#endif
+
+/* The architecture's own choice of an address, as if there were no hook. */
+static inline unsigned long gcarena_get_unmapped_area(struct file *file, unsigned long addr,
+						      unsigned long len, unsigned long pgoff,
+						      unsigned long flags)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+	return current->mm->get_unmapped_area(file, addr, len, pgoff, flags);
+#else
+	return mm_get_unmapped_area(current->mm, file, addr, len, pgoff, flags);
+#endif
+}
+
+/* A thread that never runs user code: io_uring's and vhost's helpers, kthreads. */
+static inline bool gcarena_task_is_kernel_only(const struct task_struct *task)
+{
+#ifdef PF_USER_WORKER
+	return task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER);
+#else
+	return task->flags & (PF_KTHREAD | PF_IO_WORKER);
+#endif
+}
+
+#endif

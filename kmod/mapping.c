@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mappings: mmap() of an arena, and the processes that did it.
+ *
+ * An arena is mapped as a whole, shared, at one base: objects hold plain addresses.
+ * The first mmap() chooses the base; later ones, in this or another process, get the
+ * same address or an error. A VMA of an arena is never split, moved or resized.
+ *
+ * nr_vmas counts VMAs in all processes, forked ones included. A process gets a
+ * struct gcarena_mapping when it first calls into the arena. When its VMA goes
+ * (munmap, exec, exit, SIGKILL), the mapping is only flagged, because that happens
+ * under mmap_lock; it is reaped with its root ranges under the heap lock later on.
+ */
+#include <linux/compat.h>
+#include <linux/mman.h>
+
+#include "arena.h"
+#include "compat.h"
+
+static const struct vm_operations_struct gcarena_vm_ops;
+
+static bool vma_is_ours(const struct vm_area_struct *vma, const struct gcarena *arena)
+{
+	return vma && vma->vm_ops == &gcarena_vm_ops && vma->vm_private_data == arena;
+}
+
+/* The calling process's VMA of the arena, or NULL. Needs its mmap_lock. */
+static struct vm_area_struct *find_own_vma(const struct gcarena *arena)
+{
+	struct vm_area_struct *vma;
+
+	mmap_assert_locked(current->mm);
+	vma = vma_lookup(current->mm, arena->heap.base);
+	return vma_is_ours(vma, arena) ? vma : NULL;
+}
+
+static void gcarena_vma_open(struct vm_area_struct *vma)
+{
+	struct gcarena *arena = vma->vm_private_data;
+
+	spin_lock(&arena->mappings_lock);
+	arena->nr_vmas++;
+	spin_unlock(&arena->mappings_lock);
+}
+
+static void gcarena_vma_close(struct vm_area_struct *vma)
+{
+	struct gcarena *arena = vma->vm_private_data;
+	struct gcarena_mapping *mapping;
+
+	spin_lock(&arena->mappings_lock);
+	arena->nr_vmas--;
+	list_for_each_entry(mapping, &arena->mappings, link) {
+		if (mapping->mm == vma->vm_mm)
+			mapping->dead = true;
+	}
+	spin_unlock(&arena->mappings_lock);
+	gcarena_background_kick(arena);
+}
+
+static int gcarena_vma_may_split(struct vm_area_struct *vma, unsigned long addr)
+{
+	return -EINVAL;
+}
+
+static int gcarena_vma_mremap(struct vm_area_struct *vma)
+{
+	return -EINVAL;
+}
+
+static vm_fault_t gcarena_vma_fault(struct vm_fault *vmf)
+{
+	return gcarena_backing_fault(vmf->vma->vm_private_data, vmf);
+}
+
+static const struct vm_operations_struct gcarena_vm_ops = {
+	.open = gcarena_vma_open,
+	.close = gcarena_vma_close,
+	.may_split = gcarena_vma_may_split,
+	.mremap = gcarena_vma_mremap,
+	.fault = gcarena_vma_fault,
+};
+
+static int check_request(const struct gcarena *arena, const struct vm_area_struct *vma)
+{
+	if (in_compat_syscall())
+		return -EOPNOTSUPP;	/* pointers of 4 bytes would not be seen */
+	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) != (VM_SHARED | VM_MAYWRITE))
+		return -EACCES;
+	if (vma->vm_pgoff || vma->vm_end - vma->vm_start != arena->params.reserve)
+		return -EINVAL;
+	if (vma->vm_start % GCARENA_CHUNK_BYTES)
+		return -EINVAL;
+	return 0;
+}
+
+/*
+ * Fix the base, or check it. A second VMA in the same process would be found by
+ * find_own_vma(): mmap_lock is held for writing, so that one cannot go away.
+ */
+static int claim_base(struct gcarena *arena, const struct vm_area_struct *vma)
+{
+	int ret = 0;
+
+	spin_lock(&arena->mappings_lock);
+	if (arena->heap.base && arena->heap.base != vma->vm_start)
+		ret = -EADDRINUSE;
+	else
+		arena->heap.base = vma->vm_start;
+	if (!ret)
+		arena->nr_vmas++;
+	spin_unlock(&arena->mappings_lock);
+	return ret;
+}
+
+/**
+ * gcarena_mmap() - map an arena
+ * @file: the arena
+ * @vma: the new VMA
+ *
+ * Called under mmap_lock for writing.
+ *
+ * Return: 0; -EINVAL: not the whole arena, or not aligned to a chunk; -EACCES:
+ * not MAP_SHARED and writable; -EADDRINUSE: another base than the arena's;
+ * -EOPNOTSUPP: a 32-bit caller; -ENOMEM; -EINTR.
+ */
+int gcarena_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct gcarena *arena = file->private_data;
+	int ret;
+
+	ret = gcarena_setup_default(arena) ?: check_request(arena, vma) ?: claim_base(arena, vma);
+	if (ret)
+		return ret;
+	/*
+	 * MIXEDMAP: pages are inserted one by one, with their own reference counts.
+	 * DONTEXPAND also keeps VMAs from being merged.
+	 */
+	gcarena_vm_flags_mod(vma, VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP, VM_MAYEXEC);
+	vma->vm_private_data = arena;
+	vma->vm_ops = &gcarena_vm_ops;
+	return 0;
+}
+
+/**
+ * gcarena_get_area() - choose where a mapping goes
+ * @file: the arena
+ * @addr: the caller's wish, or 0
+ * @len: length in bytes
+ * @pgoff: offset in pages
+ * @flags: of mmap()
+ *
+ * The arena's base if it has one, else an address aligned to a chunk.
+ *
+ * Return: an address; -EADDRINUSE: something else is mapped at the arena's base;
+ * or what the architecture's function returns.
+ */
+unsigned long gcarena_get_area(struct file *file, unsigned long addr, unsigned long len,
+			       unsigned long pgoff, unsigned long flags)
+{
+	struct gcarena *arena = file->private_data;
+	unsigned long base = READ_ONCE(arena->heap.base), got;
+
+	if (flags & MAP_FIXED)
+		return gcarena_get_unmapped_area(file, addr, len, pgoff, flags);
+	if (base) {
+		got = gcarena_get_unmapped_area(file, base, len, pgoff, flags);
+		return IS_ERR_VALUE(got) || got == base ? got : -EADDRINUSE;
+	}
+	if (len > TASK_SIZE - GCARENA_CHUNK_BYTES)
+		return -ENOMEM;
+	got = gcarena_get_unmapped_area(file, 0, len + GCARENA_CHUNK_BYTES - PAGE_SIZE,
+					pgoff, flags);
+	return IS_ERR_VALUE(got) ? got : round_up(got, GCARENA_CHUNK_BYTES);
+}
+
+static struct gcarena_mapping *mapping_find(struct gcarena *arena)
+{
+	struct gcarena_mapping *mapping, *found = NULL;
+
+	spin_lock(&arena->mappings_lock);
+	list_for_each_entry(mapping, &arena->mappings, link) {
+		if (mapping->mm == current->mm && !mapping->dead)
+			found = mapping;
+	}
+	spin_unlock(&arena->mappings_lock);
+	return found;
+}
+
+/*
+ * Under mmap_lock, so that the VMA's close, which would flag the mapping, comes
+ * before the look-up or after the insertion.
+ */
+static bool mapping_insert(struct gcarena *arena, struct gcarena_mapping *mapping)
+{
+	bool mapped;
+
+	mmap_read_lock(current->mm);
+	mapped = find_own_vma(arena);
+	if (mapped) {
+		spin_lock(&arena->mappings_lock);
+		mapping->id = ++arena->last_mapping_id;
+		list_add(&mapping->link, &arena->mappings);
+		spin_unlock(&arena->mappings_lock);
+	}
+	mmap_read_unlock(current->mm);
+	return mapped;
+}
+
+/**
+ * gcarena_mapping_get() - the calling process's mapping
+ * @arena: the arena; the caller holds its heap lock
+ *
+ * The mapping stays, even if it is flagged dead, until the heap lock is dropped.
+ *
+ * Return: the mapping, ERR_PTR(-ENXIO): the process has not mapped the arena, or
+ * ERR_PTR(-ENOMEM).
+ */
+struct gcarena_mapping *gcarena_mapping_get(struct gcarena *arena)
+{
+	struct gcarena_mapping *mapping;
+
+	lockdep_assert_held(&arena->lock);
+	if (!gcarena_is_created(arena) || !READ_ONCE(arena->heap.base))
+		return ERR_PTR(-ENXIO);
+	mapping = mapping_find(arena);
+	if (mapping)
+		return mapping;
+	mapping = kzalloc(sizeof(*mapping), GCARENA_GFP);
+	if (!mapping)
+		return ERR_PTR(-ENOMEM);
+	mapping->mm = current->mm;
+	mapping->ranges = RB_ROOT;
+	if (mapping_insert(arena, mapping))
+		return mapping;
+	kfree(mapping);
+	return ERR_PTR(-ENXIO);
+}
+
+/* Free what processes left behind. Leases of dead mappings are gone already. */
+void gcarena_mappings_reap(struct gcarena *arena)
+{
+	struct gcarena_mapping *mapping, *next;
+	LIST_HEAD(dead);
+
+	lockdep_assert_held(&arena->lock);
+	spin_lock(&arena->mappings_lock);
+	list_for_each_entry_safe(mapping, next, &arena->mappings, link) {
+		if (mapping->dead)
+			list_move(&mapping->link, &dead);
+	}
+	spin_unlock(&arena->mappings_lock);
+	list_for_each_entry_safe(mapping, next, &dead, link) {
+		gcarena_ranges_destroy(mapping);
+		kfree(mapping);
+	}
+}
+
+/* Is there but one process that maps the arena? Forks count before they call in. */
+bool gcarena_mapping_is_only(struct gcarena *arena)
+{
+	bool only;
+
+	spin_lock(&arena->mappings_lock);
+	only = arena->nr_vmas == 1;
+	spin_unlock(&arena->mappings_lock);
+	return only;
+}
+
+/**
+ * gcarena_populate() - fill page table entries ahead of use
+ * @arena: the arena
+ * @mapping_id: struct gcarena_mapping.id of the calling process
+ * @runs: memory to fill
+ * @nr: entries in @runs
+ *
+ * A hint: what is not filled is faulted in later. Takes mmap_lock.
+ */
+void gcarena_populate(struct gcarena *arena, u64 mapping_id, const struct gcarena_run *runs,
+		      unsigned int nr)
+{
+	struct vm_area_struct *vma;
+
+	if (gcarena_backing_is_populated(arena, mapping_id, runs, nr))
+		return;
+	if (mmap_read_lock_killable(current->mm))
+		return;
+	vma = find_own_vma(arena);
+	if (vma)
+		gcarena_backing_populate(arena, vma, mapping_id, runs, nr);
+	mmap_read_unlock(current->mm);
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Single objects: large ones, explicit free, questions.
+ *
+ * Everything here takes the heap lock. Addresses from the program are numbers until
+ * gcarena_heap_resolve() has found an object there.
+ */
+#include "arena.h"
+#include "layout.h"
+
+/* Page table entries filled at once for a large object; the rest is faulted in. */
+#define POPULATE_BYTES	(2ULL << 20)
+
+/* A run may have been used before. The program is not running in it. */
+static int span_zero(struct gcarena *arena, struct heap_span *span)
+{
+	u64 offset = span->start, end = span->start + span->bytes, n;
+
+	if (span->zeroed)
+		return 0;
+	for (; offset < end; offset += n) {
+		struct heap_chunk *chunk = gcarena_heap_chunk(&arena->heap, offset);
+
+		n = min_t(u64, end - offset, GCARENA_CHUNK_BYTES - offset % GCARENA_CHUNK_BYTES);
+		memset(chunk->kaddr + offset % GCARENA_CHUNK_BYTES, 0, n);
+		if (gcarena_checkpoint())
+			return -EINTR;
+	}
+	return 0;
+}
+
+/* Large objects that died give their memory back before more is taken. */
+static int sweep_large(struct gcarena *arena)
+{
+	struct heap_span *span;
+	unsigned int nr = 0;
+
+	while ((span = gcarena_sweep_next(&arena->heap, &arena->heap.large))) {
+		gcarena_span_settle(&arena->heap, span);
+		if (++nr % 64 == 0 && gcarena_checkpoint())
+			return -EINTR;
+	}
+	return 0;
+}
+
+static struct heap_span *large_create(struct gcarena *arena, struct heap_layout *layout, u64 bytes)
+{
+	struct heap_span *span;
+	enum gcarena_effort effort;
+	int ret;
+
+	span = gcarena_span_create(&arena->heap, layout, GCARENA_CLASS_LARGE, bytes);
+	for (effort = 0; IS_ERR(span) && effort < GCARENA_NR_EFFORTS; effort++) {
+		ret = gcarena_make_space(arena, PTR_ERR(span), effort);
+		if (ret)
+			return ERR_PTR(ret);
+		span = gcarena_span_create(&arena->heap, layout, GCARENA_CLASS_LARGE, bytes);
+	}
+	return span;
+}
+
+static int alloc_locked(struct gcarena *arena, struct gcarena_alloc *arg,
+			struct gcarena_run *run, u64 *mapping_id)
+{
+	struct gcarena_mapping *mapping = gcarena_mapping_get(arena);
+	struct heap_layout *layout;
+	struct heap_span *span;
+	u64 taken;
+	int ret;
+
+	if (IS_ERR(mapping))
+		return PTR_ERR(mapping);
+	layout = gcarena_layout_find(&arena->heap, arg->layout);
+	if (!layout)
+		return -ENOENT;
+	if (arg->bytes > arena->params.reserve)
+		return -ENOSPC;
+	ret = gcarena_collect_if_due(arena) ?: sweep_large(arena);
+	if (ret)
+		return ret;
+	span = large_create(arena, layout, arg->bytes);
+	if (IS_ERR(span))
+		return PTR_ERR(span);
+	if (span_zero(arena, span)) {
+		gcarena_span_destroy(&arena->heap, span);
+		return -EINTR;
+	}
+	gcarena_span_take(&arena->heap, span, &taken);
+	gcarena_span_settle(&arena->heap, span);
+	gcarena_pacer_allocated(&arena->pacer, span->bytes);
+	arena->counters.large_allocs++;
+	*mapping_id = mapping->id;
+	*run = (struct gcarena_run) { span->start, min(span->bytes, POPULATE_BYTES) };
+	arg->addr = arena->heap.base + span->start;
+	return 0;
+}
+
+/**
+ * gcarena_object_alloc() - GCARENA_IOC_ALLOC
+ * @arena: the arena
+ * @arg: input and output, as in the ABI
+ *
+ * Return: 0 or a negative errno as in the ABI.
+ */
+int gcarena_object_alloc(struct gcarena *arena, struct gcarena_alloc *arg)
+{
+	struct gcarena_run run;
+	u64 mapping_id;
+	int ret;
+
+	if (arg->bytes <= GCARENA_MAX_SMALL)
+		return -EINVAL;
+	if (mutex_lock_killable(&arena->lock))
+		return -EINTR;
+	ret = alloc_locked(arena, arg, &run, &mapping_id);
+	mutex_unlock(&arena->lock);
+	if (!ret)
+		gcarena_populate(arena, mapping_id, &run, 1);
+	return ret;
+}
+
+/*
+ * Find the object at an address of the program. The span is swept then, or leased.
+ * Return: 0; -EINVAL: not in the arena; -ENOENT: nothing there.
+ */
+static int find_object(struct gcarena *arena, u64 addr, struct heap_slot *slot)
+{
+	u64 offset = addr - arena->heap.base;
+
+	lockdep_assert_held(&arena->lock);
+	if (!gcarena_is_created(arena) || !arena->heap.base || offset >= arena->params.reserve)
+		return -EINVAL;
+	gcarena_sweep_at(&arena->heap, offset);
+	*slot = gcarena_heap_resolve(&arena->heap, offset);
+	if (!slot->span || !gcarena_slot_allocated(slot))
+		return -ENOENT;
+	return 0;
+}
+
+static u64 slot_address(const struct gcarena *arena, const struct heap_slot *slot)
+{
+	return arena->heap.base + slot->span->start + slot->index * slot->span->slot_bytes;
+}
+
+static int free_locked(struct gcarena *arena, u64 addr)
+{
+	struct heap_slot slot;
+	int ret = find_object(arena, addr, &slot);
+
+	if (ret)
+		return ret;
+	if (slot_address(arena, &slot) != addr)
+		return -EINVAL;
+	if (gcarena_lease_handed_out(&slot))
+		return -EBUSY;
+	gcarena_pacer_freed(&arena->pacer, slot.span->slot_bytes);
+	gcarena_slot_free(&arena->heap, &slot);
+	arena->counters.frees++;
+	return 0;
+}
+
+/* GCARENA_IOC_FREE. Return: 0 or a negative errno as in the ABI. */
+int gcarena_object_free(struct gcarena *arena, u64 addr)
+{
+	int ret;
+
+	if (mutex_lock_killable(&arena->lock))
+		return -EINTR;
+	ret = free_locked(arena, addr);
+	mutex_unlock(&arena->lock);
+	return ret;
+}
+
+static void object_describe(struct gcarena *arena, const struct heap_slot *slot,
+			    struct gcarena_object *arg)
+{
+	const struct heap_span *span = slot->span;
+
+	arg->base = slot_address(arena, slot);
+	arg->bytes = span->slot_bytes;
+	arg->layout = span->layout->number;
+	arg->size_class = span->class;
+	arg->region = gcarena_slot_marked(slot) ? GCARENA_REGION_OLD : GCARENA_REGION_YOUNG;
+	arg->state = (gcarena_slot_marked(slot) ? GCARENA_OBJECT_MARKED : 0) |
+		     (span->lease ? GCARENA_OBJECT_OWNED : 0) |
+		     (span->class == GCARENA_CLASS_LARGE ? GCARENA_OBJECT_LARGE : 0);
+}
+
+/* GCARENA_IOC_OBJECT. Return: 0 or a negative errno as in the ABI. */
+int gcarena_object_query(struct gcarena *arena, struct gcarena_object *arg)
+{
+	struct heap_slot slot;
+	int ret;
+
+	if (mutex_lock_killable(&arena->lock))
+		return -EINTR;
+	ret = find_object(arena, arg->addr, &slot);
+	if (!ret)
+		object_describe(arena, &slot, arg);
+	mutex_unlock(&arena->lock);
+	return ret;
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Numbers for people. */
+#include "arena.h"
+
+#define FEATURES (GCARENA_FEATURE_MARK_SWEEP | GCARENA_FEATURE_TYPES | \
+		  GCARENA_FEATURE_AUTO_ROOTS | GCARENA_FEATURE_AUTO_COLLECT)
+
+static void fill_heap(const struct gcarena_heap *heap, struct gcarena_stats *stats)
+{
+	stats->heap_objects = heap->used.objects;
+	stats->heap_bytes = heap->used.bytes;
+	stats->span_bytes = heap->span_bytes;
+	stats->backing_bytes = (u64)heap->nr_chunks << GCARENA_CHUNK_SHIFT;
+	stats->backing_peak = (u64)heap->peak_chunks << GCARENA_CHUNK_SHIFT;
+	stats->idle_bytes = (u64)heap->nr_empty << GCARENA_CHUNK_SHIFT;
+	stats->metadata_bytes = heap->metadata_bytes;
+	stats->total_alloc_objects = heap->allocated.objects;
+	stats->total_alloc_bytes = heap->allocated.bytes;
+	stats->total_freed_objects = heap->freed.objects;
+	stats->total_freed_bytes = heap->freed.bytes;
+	stats->released_bytes = heap->released_bytes;
+}
+
+static void fill_counters(const struct gcarena_counters *c, struct gcarena_stats *stats)
+{
+	stats->cycles = c->cycles;
+	stats->cycles_forced = c->cycles_forced;
+	stats->cycles_refused = c->cycles_refused;
+	stats->cycles_aborted = c->cycles_aborted;
+	stats->last_live_objects = c->last_live.objects;
+	stats->last_live_bytes = c->last_live.bytes;
+	stats->pause_total_ns = c->pause_total_ns;
+	stats->pause_last_ns = c->pause_last_ns;
+	stats->pause_max_ns = c->pause_max_ns;
+	stats->mark_total_ns = c->mark_total_ns;
+	stats->root_total_ns = c->root_total_ns;
+	stats->sweep_total_ns = c->sweep_total_ns;
+	stats->root_bytes_last = c->root_bytes_last;
+	stats->mark_stack_peak = c->mark_stack_peak;
+	stats->mark_overflows = c->mark_overflows;
+	stats->refills = c->refills;
+	stats->refill_spans = c->refill_spans;
+	stats->large_allocs = c->large_allocs;
+	stats->frees = c->frees;
+	stats->owned_spans = c->owned_spans;
+	stats->huge_chunks = c->huge_chunks;
+	stats->split_chunks = c->split_chunks;
+}
+
+/* GCARENA_IOC_STATS, under the heap lock. */
+void gcarena_stats_fill(struct gcarena *arena, struct gcarena_stats *stats)
+{
+	lockdep_assert_held(&arena->lock);
+	if (!gcarena_is_created(arena))
+		return;
+	fill_heap(&arena->heap, stats);
+	fill_counters(&arena->counters, stats);
+	stats->next_gc = arena->pacer.goal;
+	stats->faults = atomic64_read(&arena->faults);
+	stats->populated_pages = atomic64_read(&arena->populated_pages);
+}
+
+/* GCARENA_IOC_INFO, under the heap lock. */
+void gcarena_info_fill(struct gcarena *arena, struct gcarena_info *info)
+{
+	bool created = gcarena_is_created(arena);
+	struct gcarena_params params;
+
+	lockdep_assert_held(&arena->lock);
+	if (created)
+		params = arena->params;
+	else
+		gcarena_params_default(&params);
+	info->abi_version = GCARENA_ABI_VERSION;
+	info->block_size = GCARENA_BLOCK_BYTES;
+	info->features = FEATURES;
+	info->base = READ_ONCE(arena->heap.base);
+	info->reserve = params.reserve;
+	info->limit = params.limit;
+	info->min_heap = params.min_heap;
+	info->root_mode = params.root_mode;
+	info->gc_percent = params.gc_percent;
+	info->nr_size_classes = GCARENA_NR_CLASSES;
+	info->max_small = GCARENA_MAX_SMALL;
+	info->created = created;
+}
