@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * libgcarena: allocate in a heap that the kernel collects.
+ *
+ *	struct node { struct node *next; long value; };
+ *
+ *	gca_type *node = GCA_TYPE(struct node, next);
+ *	struct node *n = gca_new(node);
+ *	...
+ *	gca_collect(GCA_FULL);
+ *
+ * Functions that return a pointer return NULL and set errno when they fail;
+ * functions that return int return 0 or a negative errno. gca_strerror() turns
+ * either into a sentence with the remedy. Functions named *_in() take the arena to
+ * use, NULL being the default arena; the ones without use the default arena, which
+ * is opened by the first call that needs it.
+ *
+ * All functions may be called from any thread; none from a signal handler.
+ * Man pages: gcarena(7), and gca_open(3) and its neighbours.
+ */
+#ifndef GCARENA_H
+#define GCARENA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GCA_VERSION_MAJOR	0
+#define GCA_VERSION_MINOR	1
+
+typedef struct gca_arena gca_arena;
+typedef struct gca_type gca_type;
+
+/* ---- Arenas ------------------------------------------------------------- */
+
+/* Where the collector looks for the program's pointers. */
+enum gca_root_mode {
+	GCA_ROOTS_AUTO		= 1,	/* registers, stack, TLS, data segments, added ranges */
+	GCA_ROOTS_EXPLICIT	= 2,	/* added ranges alone */
+	GCA_ROOTS_ALL		= 3,	/* AUTO, and all private memory: malloc()'s too */
+};
+
+#define GCA_GC_PERCENT_OFF	(-1)
+
+/* Zero, for each field but size, takes the default. */
+struct gca_options {
+	size_t size;		/* sizeof(struct gca_options) */
+	uint64_t reserve;	/* length of the address range, bytes (64 GiB) */
+	uint64_t limit;		/* most memory for objects, bytes (reserve) */
+	uint64_t min_heap;	/* no collection by itself below, bytes (4 MiB) */
+	unsigned int root_mode;	/* enum gca_root_mode (AUTO) */
+	int gc_percent;		/* growth that starts a collection, percent (100) */
+};
+
+gca_arena *gca_open(const struct gca_options *options);
+int gca_close(gca_arena *arena);
+gca_arena *gca_default(void);
+int gca_fd(gca_arena *arena);
+void *gca_base(gca_arena *arena, uint64_t *length);
+
+/* ---- Types -------------------------------------------------------------- */
+
+/*
+ * Register a layout: objects are arrays of elements of @size bytes. Then come
+ * @nr_fields pairs of size_t, offset and length in bytes of each member that is
+ * a pointer or an array of pointers. GCA_TYPE() writes this call. Registering
+ * is for ever: keep the result. It may be used by all threads.
+ */
+gca_type *gca_type_define_in(gca_arena *arena, const char *name, size_t size,
+			     unsigned int nr_fields, ...);
+
+/* Register from a bitmap: one bit for each 8-byte word of an element. */
+gca_type *gca_type_from_bitmap_in(gca_arena *arena, const char *name, size_t size,
+				  const uint64_t *ptrmap);
+
+/* GCA_TYPE(struct node, left, right): up to 16 pointer members. */
+#define GCA_TYPE(type, ...)	GCA_TYPE_IN(NULL, type, __VA_ARGS__)
+#define GCA_TYPE_IN(arena, type, ...) \
+	gca_type_define_in((arena), #type, sizeof(type), \
+			   GCA_NARGS_(__VA_ARGS__), GCA_FIELDS_(type, __VA_ARGS__))
+/* A type that holds no pointer into the arena. */
+#define GCA_TYPE_NOSCAN(type)	GCA_TYPE_NOSCAN_IN(NULL, type)
+#define GCA_TYPE_NOSCAN_IN(arena, type) \
+	gca_type_define_in((arena), #type, sizeof(type), 0)
+
+/* ---- Allocation --------------------------------------------------------- */
+
+/* Memory is zeroed and aligned to 16 bytes. Size 0 gives a distinct object. */
+void *gca_new(gca_type *type);				/* Go's new(T) */
+void *gca_make(gca_type *type, size_t n);		/* Go's make([]T, n) */
+void *gca_alloc(size_t size);				/* any word may be a pointer */
+void *gca_alloc_noscan(size_t size);			/* holds no pointers */
+void *gca_alloc_in(gca_arena *arena, size_t size);
+void *gca_alloc_noscan_in(gca_arena *arena, size_t size);
+
+/*
+ * Grow or shrink; keeps layout and contents; bytes past the old slot are zero.
+ * realloc(NULL, n) is gca_alloc(n). @p must be an object's first byte.
+ */
+void *gca_realloc(void *p, size_t size);
+
+/*
+ * Free at once what the program knows to be dead. Never needed. An object in a
+ * span that another thread is allocating from is left to the collector.
+ * -EINVAL: @p is no object's first byte. -ENOENT: it is free already.
+ */
+int gca_free(void *p);
+
+/* ---- Collection --------------------------------------------------------- */
+
+enum gca_kind {
+	GCA_FULL	= 0,	/* trace everything, sweep everything */
+	GCA_FULL_RELEASE = 256,	/* and give all empty memory back to the system */
+};
+
+/* What a collection did. */
+struct gca_collection {
+	size_t size;		/* sizeof(struct gca_collection) */
+	uint64_t cycle;		/* its number, from 1 */
+	uint64_t pause_ns;
+	uint64_t live_objects, live_bytes;
+	uint64_t freed_objects, freed_bytes;
+	uint64_t released_bytes;	/* given back to the system */
+};
+
+int gca_collect(enum gca_kind kind);
+int gca_collect_in(gca_arena *arena, enum gca_kind kind,
+		   struct gca_collection *result);
+
+/* Go's SetGCPercent: returns 0 and stores the old value (@old may be NULL). */
+int gca_set_gc_percent(int percent, int *old);
+int gca_set_gc_percent_in(gca_arena *arena, int percent, int *old);
+/* Most memory for objects, bytes, a multiple of 2 MiB. */
+int gca_set_limit_in(gca_arena *arena, uint64_t limit, uint64_t *old);
+
+/* ---- Roots -------------------------------------------------------------- */
+
+/* Memory the collector cannot find by itself: malloc()ed, shared, coroutines'. */
+int gca_roots_add(const void *start, size_t length);
+int gca_roots_remove(const void *start, size_t length);
+int gca_roots_add_in(gca_arena *arena, const void *start, size_t length);
+int gca_roots_remove_in(gca_arena *arena, const void *start, size_t length);
+
+/* ---- Looking ------------------------------------------------------------ */
+
+/* The names of Go's MemStats, where the meaning is the same. Bytes, counts, ns. */
+struct gca_stats {
+	size_t size;			/* sizeof(struct gca_stats) */
+	uint64_t alloc;			/* bytes of slots in use */
+	uint64_t total_alloc;		/* bytes allocated since the start */
+	uint64_t sys;			/* heap_sys + gc_sys */
+	uint64_t mallocs, frees;	/* objects since the start */
+	uint64_t heap_alloc;		/* = alloc */
+	uint64_t heap_sys;		/* memory held for objects */
+	uint64_t heap_idle;		/* of it, in no span */
+	uint64_t heap_inuse;		/* of it, in spans */
+	uint64_t heap_released;		/* given back to the system so far */
+	uint64_t heap_objects;		/* slots in use */
+	uint64_t gc_sys;		/* kernel memory for metadata */
+	uint64_t next_gc;		/* heap_alloc that starts the next collection */
+	uint64_t pause_total_ns, pause_last_ns, pause_max_ns;
+	uint64_t mark_total_ns, root_total_ns, sweep_total_ns;
+	uint64_t num_gc, num_forced_gc, num_refused_gc, num_aborted_gc;
+	uint64_t last_live_objects, last_live_bytes;
+	uint64_t root_bytes;		/* read by the last collection */
+	uint64_t mark_stack_peak, mark_overflows;
+	uint64_t refills, refill_spans, large_allocs;
+	uint64_t faults, populated_pages;
+	uint64_t heap_peak;		/* highest heap_sys */
+};
+
+/*
+ * Fill @stats, whose size field is set. Gives the calling thread's unused slots
+ * back first, so that a single-threaded program reads exact numbers.
+ */
+int gca_read_stats(struct gca_stats *stats);
+int gca_read_stats_in(gca_arena *arena, struct gca_stats *stats);
+
+struct gca_object {
+	size_t size;		/* sizeof(struct gca_object) */
+	void *base;		/* first byte */
+	uint64_t bytes;		/* length of its slot */
+	gca_type *type;		/* NULL when not typed */
+	int noscan;		/* 1 when it is never scanned */
+	int marked;		/* 1 when the last collection reached it */
+	int old;		/* region: 1 when it survived a collection */
+	int large;		/* 1 when it has a span of its own */
+};
+
+/* What is at @p, any address inside an object. -ENOENT: nothing (any more). */
+int gca_query(const void *p, struct gca_object *object);
+
+/*
+ * Give the calling thread's free slots back to its arenas. Done by itself when
+ * a thread ends; worth calling before a long sleep.
+ */
+void gca_flush(void);
+
+/*
+ * A sentence for @error (errno, or a negative return value): what went wrong and
+ * what to do. Knows which call failed last in this thread. Valid until the next
+ * call of gca_strerror() by the thread.
+ */
+const char *gca_strerror(int error);
+
+/* ---- Behind GCA_TYPE() ---------------------------------------------------- */
+
+#define GCA_NARGS_(...) GCA_NARGS_N_(__VA_ARGS__, 16, 15, 14, 13, 12, 11, 10, 9, \
+				     8, 7, 6, 5, 4, 3, 2, 1, 0)
+#define GCA_NARGS_N_(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, N, ...) N
+#define GCA_FIELD_(t, f)	offsetof(t, f), sizeof(((t *)0)->f)
+#define GCA_FIELDS_(t, ...)	GCA_CAT_(GCA_F_, GCA_NARGS_(__VA_ARGS__))(t, __VA_ARGS__)
+#define GCA_CAT_(a, b)		GCA_CAT2_(a, b)
+#define GCA_CAT2_(a, b)		a ## b
+#define GCA_F_1(t, f)		GCA_FIELD_(t, f)
+#define GCA_F_2(t, f, ...)	GCA_FIELD_(t, f), GCA_F_1(t, __VA_ARGS__)
+#define GCA_F_3(t, f, ...)	GCA_FIELD_(t, f), GCA_F_2(t, __VA_ARGS__)
+#define GCA_F_4(t, f, ...)	GCA_FIELD_(t, f), GCA_F_3(t, __VA_ARGS__)
+#define GCA_F_5(t, f, ...)	GCA_FIELD_(t, f), GCA_F_4(t, __VA_ARGS__)
+#define GCA_F_6(t, f, ...)	GCA_FIELD_(t, f), GCA_F_5(t, __VA_ARGS__)
+#define GCA_F_7(t, f, ...)	GCA_FIELD_(t, f), GCA_F_6(t, __VA_ARGS__)
+#define GCA_F_8(t, f, ...)	GCA_FIELD_(t, f), GCA_F_7(t, __VA_ARGS__)
+#define GCA_F_9(t, f, ...)	GCA_FIELD_(t, f), GCA_F_8(t, __VA_ARGS__)
+#define GCA_F_10(t, f, ...)	GCA_FIELD_(t, f), GCA_F_9(t, __VA_ARGS__)
+#define GCA_F_11(t, f, ...)	GCA_FIELD_(t, f), GCA_F_10(t, __VA_ARGS__)
+#define GCA_F_12(t, f, ...)	GCA_FIELD_(t, f), GCA_F_11(t, __VA_ARGS__)
+#define GCA_F_13(t, f, ...)	GCA_FIELD_(t, f), GCA_F_12(t, __VA_ARGS__)
+#define GCA_F_14(t, f, ...)	GCA_FIELD_(t, f), GCA_F_13(t, __VA_ARGS__)
+#define GCA_F_15(t, f, ...)	GCA_FIELD_(t, f), GCA_F_14(t, __VA_ARGS__)
+#define GCA_F_16(t, f, ...)	GCA_FIELD_(t, f), GCA_F_15(t, __VA_ARGS__)
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* GCARENA_H */
