@@ -96,11 +96,7 @@ enum gcarena_effort {
 	GCARENA_NR_EFFORTS,
 };
 
-/**
- * struct gcarena_counters - statistics that nobody else keeps
- *
- * See the fields of the same names in struct gcarena_stats.
- */
+/* Statistics that nobody else keeps. See the same names in struct gcarena_stats. */
 struct gcarena_counters {
 	u64 cycles;
 	u64 cycles_forced;
@@ -147,20 +143,20 @@ struct gcarena_counters {
  * @background_refills: counters.refills when @background last ran to its end
  */
 struct gcarena {
-	struct mutex lock;
+	struct mutex lock;		/* heap, pacer, owners, counters */
 	struct gcarena_heap heap;
 	struct gcarena_pacer pacer;
 	struct xarray owners;
 	struct gcarena_counters counters;
 	struct gcarena_params params;
 
-	struct mutex setup_lock;
+	struct mutex setup_lock;	/* created */
 	bool created;
 
 	struct inode *inode;
 	struct rw_semaphore backing_lock;
 
-	spinlock_t mappings_lock;
+	spinlock_t mappings_lock;	/* mappings, heap.base, nr_vmas */
 	struct list_head mappings;
 	u64 last_mapping_id;
 	unsigned int nr_vmas;

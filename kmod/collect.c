@@ -21,7 +21,7 @@
 #include "arena.h"
 #include "mark.h"
 
-#define MARK_STACK_MIN	(1ULL << 20)
+#define MARK_STACK_MIN	(1024ULL * 1024)
 
 /* A sixteenth of the heap: a random graph of small objects rarely needs as much. */
 static u64 mark_stack_limit(const struct gcarena *arena)

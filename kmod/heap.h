@@ -32,9 +32,9 @@
 #include "sizeclass.h"
 
 #define GCARENA_CHUNK_SHIFT	21
-#define GCARENA_CHUNK_BYTES	(1UL << GCARENA_CHUNK_SHIFT)
+#define GCARENA_CHUNK_BYTES	BIT(GCARENA_CHUNK_SHIFT)
 #define GCARENA_BLOCK_SHIFT	(PAGE_SHIFT > 13 ? PAGE_SHIFT : 13)
-#define GCARENA_BLOCK_BYTES	(1UL << GCARENA_BLOCK_SHIFT)
+#define GCARENA_BLOCK_BYTES	BIT(GCARENA_BLOCK_SHIFT)
 #define GCARENA_CHUNK_BLOCKS	(1U << (GCARENA_CHUNK_SHIFT - GCARENA_BLOCK_SHIFT))
 #define GCARENA_CHUNK_PAGES	(1U << (GCARENA_CHUNK_SHIFT - PAGE_SHIFT))
 
@@ -213,13 +213,13 @@ u64 gcarena_chunks_release(struct gcarena_heap *heap, u64 keep);
 
 /* span.c: spans and slots */
 struct heap_span *gcarena_span_create(struct gcarena_heap *heap,
-					 struct heap_layout *layout,
-					 unsigned int class, u64 bytes);
+				      struct heap_layout *layout,
+				      unsigned int class, u64 bytes);
 void gcarena_span_destroy(struct gcarena_heap *heap, struct heap_span *span);
 void gcarena_span_settle(struct gcarena_heap *heap, struct heap_span *span);
 struct heap_bucket *gcarena_span_bucket(struct gcarena_heap *heap,
-					   struct heap_span *span);
-void gcarena_span_clear(struct gcarena_heap *heap, struct heap_span *span);
+					struct heap_span *span);
+void gcarena_span_clear(struct heap_span *span);
 void gcarena_span_take(struct gcarena_heap *heap, struct heap_span *span, u64 *taken);
 u64 gcarena_span_put(struct gcarena_heap *heap, struct heap_span *span,
 		     const u64 *taken, const u64 *unused);

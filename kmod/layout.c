@@ -113,7 +113,7 @@ void gcarena_layouts_destroy(struct gcarena_heap *heap)
 
 /* The bucket of a layout and class, made now if need be. NULL: no memory. */
 struct heap_bucket *gcarena_layout_bucket(struct gcarena_heap *heap,
-					     struct heap_layout *layout, unsigned int class)
+					  struct heap_layout *layout, unsigned int class)
 {
 	struct heap_bucket *bucket = layout->buckets[class];
 

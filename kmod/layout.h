@@ -48,7 +48,7 @@ void gcarena_layouts_destroy(struct gcarena_heap *heap);
 int gcarena_layout_add(struct gcarena_heap *heap, u32 elem_bytes, unsigned long *map,
 		       const char *name, u32 max);
 struct heap_bucket *gcarena_layout_bucket(struct gcarena_heap *heap,
-					     struct heap_layout *layout, unsigned int class);
+					  struct heap_layout *layout, unsigned int class);
 void gcarena_bucket_init(struct gcarena_heap *heap, struct heap_bucket *bucket);
 
 static inline struct heap_layout *gcarena_layout_find(struct gcarena_heap *heap, u32 number)

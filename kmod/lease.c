@@ -185,7 +185,7 @@ static int return_used(struct gcarena *arena, struct gcarena_owner *owner,
 
 /* A span with a free slot: one at hand, one that sweeping finds, or a new one. */
 static struct heap_span *span_find(struct gcarena *arena, struct heap_layout *layout,
-				      unsigned int class)
+				   unsigned int class)
 {
 	struct heap_bucket *bucket = gcarena_layout_bucket(&arena->heap, layout, class);
 	struct heap_span *span;
@@ -210,7 +210,7 @@ static struct heap_span *span_find(struct gcarena *arena, struct heap_layout *la
 
 /* As span_find(); when the arena is full, sweep all, and at last collect. */
 static struct heap_span *span_find_hard(struct gcarena *arena, struct heap_layout *layout,
-					   unsigned int class)
+					unsigned int class)
 {
 	struct heap_span *span = span_find(arena, layout, class);
 	enum gcarena_effort effort;

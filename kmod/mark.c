@@ -114,7 +114,7 @@ int gcarena_mark_clear(struct gcarena_heap *heap)
 	u64 pos = 0;
 
 	while ((span = gcarena_span_next(heap, &pos))) {
-		gcarena_span_clear(heap, span);
+		gcarena_span_clear(span);
 		if (++nr % CHECK_INTERVAL == 0 && gcarena_checkpoint())
 			return -EINTR;
 	}

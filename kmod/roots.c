@@ -335,8 +335,8 @@ static int finder_init(struct finder *f, u32 root_mode)
 /* The world is stopped: map_count, and the list, stay as they are. */
 static int find_areas(struct finder *f)
 {
-	struct vm_area_struct *vma;
 	VMA_ITERATOR(vmi, current->mm, 0);
+	struct vm_area_struct *vma;
 
 	if (mmap_read_lock_killable(current->mm))
 		return -EINTR;

@@ -67,8 +67,8 @@ static void span_shape(struct heap_span *span, unsigned int class, u64 bytes)
  * Return: the span, or ERR_PTR of -ENOMEM, -ENOSPC or -EINTR.
  */
 struct heap_span *gcarena_span_create(struct gcarena_heap *heap,
-					 struct heap_layout *layout,
-					 unsigned int class, u64 bytes)
+				      struct heap_layout *layout,
+				      unsigned int class, u64 bytes)
 {
 	struct heap_span *span;
 	int ret;
@@ -134,7 +134,7 @@ void gcarena_span_settle(struct gcarena_heap *heap, struct heap_span *span)
 }
 
 /* A new cycle starts: no object was reached yet. */
-void gcarena_span_clear(struct gcarena_heap *heap, struct heap_span *span)
+void gcarena_span_clear(struct heap_span *span)
 {
 	unsigned int w;
 

@@ -22,71 +22,103 @@ static __thread int last_error;
 /* The first row that fits is taken: rows for one operation come first. */
 static const struct sentence sentences[] = {
 	{ GCA_OP_OPEN, ENOENT,
-	  "there is no /dev/gcarena: load the module with 'modprobe gcarena'" },
+	  "there is no /dev/gcarena: load the module with 'modprobe gcarena'"
+	},
 	{ GCA_OP_OPEN, ENXIO,
-	  "/dev/gcarena has no driver: load the module with 'modprobe gcarena'" },
+	  "/dev/gcarena has no driver: load the module with 'modprobe gcarena'"
+	},
 	{ GCA_OP_OPEN, ENODEV,
-	  "/dev/gcarena has no driver: load the module with 'modprobe gcarena'" },
+	  "/dev/gcarena has no driver: load the module with 'modprobe gcarena'"
+	},
 	{ GCA_OP_OPEN, EACCES,
-	  "no permission to open /dev/gcarena: ask the administrator to install the udev rule, or to set the device's mode" },
+	  "no permission to open /dev/gcarena: ask the administrator to install the udev rule, or to set the device's mode"
+	},
 	{ GCA_OP_OPEN, EPERM,
-	  "no permission to open /dev/gcarena: ask the administrator to install the udev rule, or to set the device's mode" },
+	  "no permission to open /dev/gcarena: ask the administrator to install the udev rule, or to set the device's mode"
+	},
 	{ GCA_OP_OPEN, ENOTTY,
-	  "/dev/gcarena is not the gcarena device, or the module is older than this library: update both" },
+	  "/dev/gcarena is not the gcarena device, or the module is older than this library: update both"
+	},
 	{ GCA_OP_OPEN, EPROTO,
-	  "the module's interface is newer than this library understands: update the library" },
+	  "the module's interface is newer than this library understands: update the library"
+	},
 	{ GCA_OP_OPEN, EMFILE,
-	  "too many open files: close some, or raise the limit (ulimit -n)" },
+	  "too many open files: close some, or raise the limit (ulimit -n)"
+	},
 	{ GCA_OP_CREATE, EPERM,
-	  "the limit is above what the administrator allows (module parameter max_limit_mib): ask for less" },
+	  "the limit is above what the administrator allows (module parameter max_limit_mib): ask for less"
+	},
 	{ GCA_OP_CREATE, EINVAL,
-	  "an option is out of range: reserve and limit are multiples of 2 MiB, limit is at most reserve, gc_percent is -1 or 1 to 1000000" },
+	  "an option is out of range: reserve and limit are multiples of 2 MiB, limit is at most reserve, gc_percent is -1 or 1 to 1000000"
+	},
 	{ GCA_OP_CREATE, EOPNOTSUPP,
-	  "the module does not know this root mode: update it, or take GCA_ROOTS_AUTO" },
+	  "the module does not know this root mode: update it, or take GCA_ROOTS_AUTO"
+	},
 	{ GCA_OP_MAP, ENOMEM,
-	  "no room in the address space for the arena: ask for a smaller reserve, or raise the limit (ulimit -v)" },
+	  "no room in the address space for the arena: ask for a smaller reserve, or raise the limit (ulimit -v)"
+	},
 	{ GCA_OP_MAP, EADDRINUSE,
-	  "something else is mapped where the arena lies in other processes: map the arena earlier" },
+	  "something else is mapped where the arena lies in other processes: map the arena earlier"
+	},
 	{ GCA_OP_MAP, EOPNOTSUPP,
-	  "32-bit programs cannot use an arena: build the program for 64 bits" },
+	  "32-bit programs cannot use an arena: build the program for 64 bits"
+	},
 	{ GCA_OP_TYPE, EINVAL,
-	  "not a valid layout: size 1 byte to 1 MiB; pointer members lie at multiples of 8 inside the type; the name is shorter than 32 bytes" },
+	  "not a valid layout: size 1 byte to 1 MiB; pointer members lie at multiples of 8 inside the type; the name is shorter than 32 bytes"
+	},
 	{ GCA_OP_TYPE, ENOSPC,
-	  "too many types: an arena takes 4096; register each type once" },
+	  "too many types: an arena takes 4096; register each type once"
+	},
 	{ GCA_OP_ALLOC, ENOSPC,
-	  "the arena is full, also after a collection: drop references, or raise the limit" },
+	  "the arena is full, also after a collection: drop references, or raise the limit"
+	},
 	{ GCA_OP_ALLOC, EBUSY,
-	  "the arena is full and cannot be collected while other threads or processes use it: raise the limit, or collect when they have ended" },
+	  "the arena is full and cannot be collected while other threads or processes use it: raise the limit, or collect when they have ended"
+	},
 	{ GCA_OP_ALLOC, EOVERFLOW,
-	  "the number of elements times their size is too large" },
+	  "the number of elements times their size is too large"
+	},
 	{ GCA_OP_ALLOC, EFAULT,
-	  "the arena is full and could not be collected, because an added root range cannot be read: remove ranges before their memory goes" },
+	  "the arena is full and could not be collected, because an added root range cannot be read: remove ranges before their memory goes"
+	},
 	{ GCA_OP_FREE, EINVAL,
-	  "not the first byte of an object of an open arena: pass what the allocation returned" },
+	  "not the first byte of an object of an open arena: pass what the allocation returned"
+	},
 	{ GCA_OP_FREE, ENOENT,
-	  "no object is there: it was freed before, or collected" },
+	  "no object is there: it was freed before, or collected"
+	},
 	{ GCA_OP_COLLECT, EBUSY,
-	  "the arena cannot be collected while other threads or processes use it: collect when they have ended" },
+	  "the arena cannot be collected while other threads or processes use it: collect when they have ended"
+	},
 	{ GCA_OP_COLLECT, EFAULT,
-	  "an added root range cannot be read: remove ranges before their memory goes" },
+	  "an added root range cannot be read: remove ranges before their memory goes"
+	},
 	{ GCA_OP_COLLECT, EOPNOTSUPP,
-	  "the module does not know this kind of collection: update it, or take GCA_FULL" },
+	  "the module does not know this kind of collection: update it, or take GCA_FULL"
+	},
 	{ GCA_OP_ROOTS, ENOENT,
-	  "no such root range was added: remove exactly what was added" },
+	  "no such root range was added: remove exactly what was added"
+	},
 	{ GCA_OP_ROOTS, ENOSPC,
-	  "too many root ranges: a process takes 65536; add larger ones" },
+	  "too many root ranges: a process takes 65536; add larger ones"
+	},
 	{ GCA_OP_ROOTS, EINVAL,
-	  "the root range is empty or outside the program's address space" },
+	  "the root range is empty or outside the program's address space"
+	},
 	{ GCA_OP_SET, EPERM,
-	  "the limit is above what the administrator allows (module parameter max_limit_mib): ask for less" },
+	  "the limit is above what the administrator allows (module parameter max_limit_mib): ask for less"
+	},
 	{ GCA_OP_SET, EINVAL,
-	  "the value is out of range: a percentage is -1 or 1 to 1000000, a limit a multiple of 2 MiB and at most the reserve" },
+	  "the value is out of range: a percentage is -1 or 1 to 1000000, a limit a multiple of 2 MiB and at most the reserve"
+	},
 	{ GCA_OP_QUERY, EINVAL, "the address is in no open arena" },
 	{ GCA_OP_QUERY, ENOENT, "no object is there: it was freed or collected, or never was" },
 	{ GCA_OP_NONE, ENOMEM,
-	  "the system has no memory left, or the memory cgroup's limit is reached: free some, or raise the limit" },
+	  "the system has no memory left, or the memory cgroup's limit is reached: free some, or raise the limit"
+	},
 	{ GCA_OP_NONE, ENXIO,
-	  "this process has not mapped the arena: open it with gca_open() here" },
+	  "this process has not mapped the arena: open it with gca_open() here"
+	},
 	{ GCA_OP_NONE, EINTR, "the process is being killed" },
 	{ GCA_OP_NONE, EBADF, "the arena's descriptor was closed: only gca_close() may do that" },
 };

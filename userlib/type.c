@@ -72,8 +72,8 @@ static int register_type(struct gca_type *type, const char *name, const uint64_t
 	return ret;
 }
 
-GCA_PUBLIC gca_type *gca_type_from_bitmap_in(gca_arena *arena, const char *name, size_t size,
-					     const uint64_t *ptrmap)
+GCA_PUBLIC struct gca_type *gca_type_from_bitmap_in(gca_arena *arena, const char *name,
+						    size_t size, const uint64_t *ptrmap)
 {
 	struct gca_type *type;
 	int ret;
@@ -112,8 +112,8 @@ static int add_field(uint64_t *ptrmap, size_t size, size_t offset, size_t length
 	return 0;
 }
 
-GCA_PUBLIC gca_type *gca_type_define_in(gca_arena *arena, const char *name, size_t size,
-					unsigned int nr_fields, ...)
+GCA_PUBLIC struct gca_type *gca_type_define_in(gca_arena *arena, const char *name,
+					       size_t size, unsigned int nr_fields, ...)
 {
 	size_t words = size / WORD / 64 + 1, offset;
 	struct gca_type *type = NULL;

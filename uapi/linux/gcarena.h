@@ -500,7 +500,7 @@ struct gcarena_set {
 	__u32 flags;
 	__u32 param;
 	__u32 reserved;
-	__s64 value __attribute__((aligned(8)));
+	__s64 value;
 };
 
 /**

@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# make            the module, the library, the tools and the tests, in build/
+# make help       what else there is
+#
+# The module itself is described by Kbuild, which the kernel's build system
+# prefers to this file, so make -C KDIR M=$PWD modules works as well.
+
+VERSION := 0.1.0
+SONAME  := libgcarena.so.0
+
+# --- which kernel --------------------------------------------------------------
+#
+# KREL=RELEASE takes the installed headers of that release, KDIR=FOLDER any
+# others. Else: the running kernel's, or the newest ones installed.
+
+ifdef KDIR
+  KREL ?= $(shell cat $(KDIR)/include/config/kernel.release)
+else
+  KREL ?= $(or $(patsubst /lib/modules/%/build,%,$(wildcard /lib/modules/$(shell uname -r)/build)),\
+	       $(shell ls -d /lib/modules/*/build 2>/dev/null | cut -d/ -f4 | sort -V | tail -n 1))
+  KDIR := /lib/modules/$(KREL)/build
+endif
+KREL := $(strip $(KREL))
+
+# The kernel that check, demo and bench boot. It need not be the one above: a
+# machine may well run a kernel that no archive has an image of.
+VM_KREL = $(or $(if $(filter command line,$(origin KREL)),$(KREL)),$(shell tools/vm-run --print-release))
+VM_RUN  = tools/vm-run --kernel $(VM_KREL) $(VM_FLAGS)
+SUBMAKE = $(MAKE) --no-print-directory
+
+# --- how -----------------------------------------------------------------------
+
+B := build
+
+CFLAGS   ?= -O2 -g
+CXXFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra
+override CFLAGS   += -std=gnu11 -fPIC
+override CXXFLAGS += -fPIC
+override CPPFLAGS += -Iuapi -Iuserlib
+
+PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR     ?= $(PREFIX)/share/man
+COMPDIR    ?= $(PREFIX)/share/bash-completion/completions
+# Not below PREFIX: depmod and udev look nowhere else.
+MODDIR     ?= /lib/modules/$(KREL)/updates
+UDEVDIR    ?= /usr/lib/udev/rules.d
+INSTALL    ?= install
+
+# --- what: dropping a file into its folder is enough ----------------------------
+
+objects = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
+
+LIB_OBJ    := $(call objects,$(wildcard userlib/*.c))
+CTL_OBJ    := $(call objects,$(wildcard tools/gcarenactl*.c))
+DEMO_SRC   := $(wildcard tools/demo/*.c)
+TEST_SRC   := $(wildcard tests/*.c)
+TEST_OBJ   := $(call objects,$(wildcard tests/lib/*.c))
+CXX_SRC    := $(wildcard tests/cxx/*.cc)
+BENCH_SRC  := $(wildcard tests/bench/*.c)
+BENCH_OBJ  := $(call objects,$(wildcard tests/bench/lib/*.c))
+
+LIB_A      := $(B)/lib/libgcarena.a
+LIB_SO     := $(B)/lib/libgcarena.so.$(VERSION)
+LIBS_BUILT := $(if $(LIB_OBJ),$(LIB_A) $(LIB_SO)) \
+	      $(if $(wildcard userlib/gcarena.pc.in),$(B)/lib/pkgconfig/gcarena.pc)
+CTL        := $(if $(CTL_OBJ),$(B)/bin/gcarenactl)
+DEMOS      := $(patsubst tools/demo/%.c,$(B)/demo/%,$(DEMO_SRC))
+TESTS      := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SRC)) \
+	      $(patsubst tests/cxx/%.cc,$(B)/tests/cxx/%,$(CXX_SRC))
+BENCHES    := $(patsubst tests/bench/%.c,$(B)/bench/%,$(BENCH_SRC))
+HARNESS    := build/linux-tools/kselftest_harness.h
+
+.PHONY: all module lib tools tests benches demos
+all: module lib tools tests demos
+
+lib: $(LIBS_BUILT)
+tools: $(CTL)
+tests: $(TESTS)
+demos: $(DEMOS)
+benches: $(BENCHES)
+
+# --- the module -----------------------------------------------------------------
+#
+# Each release builds in a folder of its own, of links to the sources, so that
+# several kernels' objects can stand side by side. Links are made anew each
+# time: that is quick, follows added and removed files, and rebuilds nothing.
+
+FARM := $(B)/kmod-$(KREL)
+
+# $(call farm,FOLDER): links in FOLDER to what Kbuild needs
+define farm
+	@mkdir -p $(1)/kmod $(1)/uapi/linux
+	@find $(1)/Kbuild $(1)/kmod $(1)/uapi -type l -delete 2>/dev/null || :
+	@ln -s $(CURDIR)/Kbuild $(1)/Kbuild
+	@ln -s $(addprefix $(CURDIR)/,$(wildcard kmod/*.[chS])) $(1)/kmod/
+	@ln -s $(addprefix $(CURDIR)/,$(wildcard uapi/linux/*.h)) $(1)/uapi/linux/
+endef
+
+module:
+	@[ -e "$(KDIR)/Makefile" ] || { \
+		echo "no kernel headers$(if $(KREL), for $(KREL)): run tools/setup build," \
+		     "or name others with KDIR= or KREL=" >&2; exit 1; }
+	$(call farm,$(FARM))
+	+@$(SUBMAKE) -C $(KDIR) M=$(CURDIR)/$(FARM) modules
+
+# --- the library ----------------------------------------------------------------
+
+$(B)/obj/userlib/%.o: override CFLAGS += -fvisibility=hidden
+
+$(LIB_A): $(LIB_OBJ)
+	@mkdir -p $(@D)
+	@echo "  AR      $@"
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(LIB_SO): $(LIB_OBJ) $(wildcard userlib/libgcarena.map)
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@$(CC) -shared $(LDFLAGS) -Wl,-soname,$(SONAME) -Wl,--no-undefined \
+		$(addprefix -Wl$(comma)--version-script=,$(filter %.map,$^)) \
+		-o $@ $(filter %.o,$^) -lpthread
+	@ln -sf $(@F) $(@D)/$(SONAME)
+	@ln -sf $(SONAME) $(@D)/libgcarena.so
+comma := ,
+
+# The file in build/ is the one that is installed, so it names PREFIX.
+$(B)/lib/pkgconfig/gcarena.pc: userlib/gcarena.pc.in $(B)/prefix
+	@mkdir -p $(@D)
+	@sed -e 's|@PREFIX@|$(PREFIX)|g; s|@prefix@|$(PREFIX)|g' \
+	     -e 's|@LIBDIR@|$(LIBDIR)|g; s|@libdir@|$(LIBDIR)|g' \
+	     -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g; s|@includedir@|$(INCLUDEDIR)|g' \
+	     -e 's|@VERSION@|$(VERSION)|g; s|@version@|$(VERSION)|g' $< >$@
+
+.PHONY: FORCE
+$(B)/prefix: FORCE
+	@mkdir -p $(@D)
+	@echo '$(PREFIX) $(LIBDIR) $(INCLUDEDIR)' | cmp -s - $@ || \
+		echo '$(PREFIX) $(LIBDIR) $(INCLUDEDIR)' >$@
+
+# --- programs -------------------------------------------------------------------
+#
+# Each test, demo and benchmark is one source file, linked with the library's
+# archive and the helpers in lib/ beside it. What else it needs it says itself,
+# in a comment on a line of its own:
+#
+#	/* LIBS: -lgc */		or		// LIBS: -lgc
+
+own_libs = $(shell sed -n 's|^/[/*] *LIBS: *\([^*]*\).*|\1|p' $(1))
+
+$(B)/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(CPPFLAGS) $(WARNINGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/obj/%.o: %.cc Makefile
+	@mkdir -p $(@D)
+	@echo "  CXX     $<"
+	@$(CXX) $(CPPFLAGS) $(WARNINGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+
+# The kernel's test harness is not ours to warn about, hence -isystem. What its
+# macros leave in our lines is: parameters that a TEST does not use, loops
+# without a body, and EXPECT_EQ(1, an_unsigned).
+$(B)/obj/tests/%.o: WARNINGS += -Wno-unused-parameter -Wno-sign-compare -Wno-empty-body
+$(B)/obj/tests/%.o: override CPPFLAGS += -Itests -Itests/lib -isystem $(dir $(HARNESS))
+$(B)/obj/tests/bench/%.o: override CPPFLAGS += -Itests/bench -Itests/bench/lib
+$(B)/obj/tools/gcarenactl%: override CPPFLAGS += $(shell pkg-config --cflags libnl-genl-3.0 2>/dev/null)
+
+$(call objects,$(TEST_SRC) $(CXX_SRC)) $(TEST_OBJ): | $(HARNESS)
+$(HARNESS):
+	@tools/setup linux-tools
+
+# Archives: a program takes from them what it uses. Empty ones are fine.
+$(B)/obj/tests/helpers.a: $(TEST_OBJ)
+$(B)/obj/tests/bench/helpers.a: $(BENCH_OBJ)
+$(B)/obj/%helpers.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+# $(call link,COMPILER): the first prerequisite is the program's own object
+define link
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@$(1) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(own) -lpthread
+endef
+
+PROGRAM_LIB := $(if $(LIB_OBJ),$(LIB_A))
+
+$(CTL): $(CTL_OBJ) $(PROGRAM_LIB)
+	$(call link,$(CC))
+$(CTL): own = $(shell pkg-config --libs libnl-genl-3.0 2>/dev/null)
+
+$(B)/demo/%: $(B)/obj/tools/demo/%.o $(PROGRAM_LIB)
+	$(call link,$(CC))
+$(B)/demo/%: own = $(call own_libs,tools/demo/$*.c)
+
+$(B)/tests/%: $(B)/obj/tests/%.o $(B)/obj/tests/helpers.a $(PROGRAM_LIB)
+	$(call link,$(CC))
+$(B)/tests/%: own = $(call own_libs,tests/$*.c)
+
+$(B)/tests/cxx/%: $(B)/obj/tests/cxx/%.o $(B)/obj/tests/helpers.a $(PROGRAM_LIB)
+	$(call link,$(CXX))
+$(B)/tests/cxx/%: own = $(call own_libs,tests/cxx/$*.cc)
+
+$(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/obj/tests/bench/helpers.a $(PROGRAM_LIB)
+	$(call link,$(CC))
+$(B)/bench/%: own = $(call own_libs,tests/bench/$*.c)
+
+.SECONDARY:
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+# --- running it, in a VM that is thrown away --------------------------------------
+#
+# Two steps, since what setup installs decides which kernel is built for.
+
+.PHONY: setup check demo bench check-vm demo-vm bench-vm lint
+setup:
+	@tools/setup build vm check
+
+check demo: setup
+	+@$(SUBMAKE) $@-vm
+bench: setup
+	@tools/setup bench
+	+@$(SUBMAKE) $@-vm
+
+# What is built goes to stderr, so that the results have stdout to themselves.
+check-vm:
+	+@$(SUBMAKE) all KREL=$(VM_KREL) >&2
+	@$(VM_RUN) --timeout 1800 -- tests/run $(TESTS_ONLY)
+
+demo-vm:
+	+@$(SUBMAKE) module lib demos KREL=$(VM_KREL) >&2
+	@$(VM_RUN) -- build/demo/pkggraph
+
+bench-vm:
+	+@$(SUBMAKE) module lib benches KREL=$(VM_KREL) >&2
+	@$(VM_RUN) --timeout 3600 -- tests/bench/run
+
+lint:
+	@tools/lint
+
+# --- installing -------------------------------------------------------------------
+
+.PHONY: install uninstall install-module install-user
+install: install-user install-module
+
+install-user: lib tools
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR)/linux $(UDEVDIR))
+	$(INSTALL) -m 644 userlib/gcarena.h $(DESTDIR)$(INCLUDEDIR)/
+	$(INSTALL) -m 644 uapi/linux/gcarena.h $(DESTDIR)$(INCLUDEDIR)/linux/
+	$(INSTALL) -m 644 $(LIB_A) $(DESTDIR)$(LIBDIR)/
+	$(INSTALL) -m 755 $(LIB_SO) $(DESTDIR)$(LIBDIR)/
+	ln -sf $(notdir $(LIB_SO)) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libgcarena.so
+	$(if $(wildcard userlib/gcarena.pc.in),$(INSTALL) -m 644 $(B)/lib/pkgconfig/gcarena.pc $(DESTDIR)$(LIBDIR)/pkgconfig/)
+	$(if $(CTL),$(INSTALL) -m 755 $(CTL) $(DESTDIR)$(BINDIR)/)
+	$(INSTALL) -m 644 tools/60-gcarena.rules $(DESTDIR)$(UDEVDIR)/
+	@for page in $(MAN_PAGES); do \
+		to=$(DESTDIR)$(MANDIR)/man$${page##*.}; \
+		$(INSTALL) -d $$to && $(INSTALL) -m 644 $$page $$to/ || exit 1; \
+	done
+	$(if $(COMPLETION),$(INSTALL) -d $(DESTDIR)$(COMPDIR) && $(INSTALL) -m 644 $(COMPLETION) $(DESTDIR)$(COMPDIR)/)
+	@[ -n "$(DESTDIR)" ] || ldconfig || :
+	@[ -n "$(DESTDIR)" ] || ! command -v udevadm >/dev/null || udevadm control --reload 2>/dev/null || :
+
+MAN_PAGES  := $(wildcard userlib/man/*.[37] tools/man/*.[18])
+COMPLETION := $(wildcard tools/completion/gcarenactl)
+
+install-module: module
+	$(INSTALL) -d $(DESTDIR)$(MODDIR)
+	$(INSTALL) -m 644 $(FARM)/gcarena.ko $(DESTDIR)$(MODDIR)/
+	@[ -n "$(DESTDIR)" ] || depmod $(KREL)
+
+uninstall:
+	rm -f $(DESTDIR)$(MODDIR)/gcarena.ko $(DESTDIR)$(BINDIR)/gcarenactl \
+		$(DESTDIR)$(INCLUDEDIR)/gcarena.h $(DESTDIR)$(INCLUDEDIR)/linux/gcarena.h \
+		$(addprefix $(DESTDIR)$(LIBDIR)/,libgcarena.a libgcarena.so $(SONAME) $(notdir $(LIB_SO)) pkgconfig/gcarena.pc) \
+		$(DESTDIR)$(UDEVDIR)/60-gcarena.rules $(DESTDIR)$(COMPDIR)/gcarenactl \
+		$(foreach p,$(notdir $(MAN_PAGES)),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(p)))/$(p))
+	@[ -n "$(DESTDIR)" ] || depmod $(KREL) || :
+
+# --- and away ---------------------------------------------------------------------
+
+.PHONY: clean help
+# build/linux-tools is the kernel's, and slow to unpack again; distclean takes it.
+clean:
+	@[ ! -d $(B) ] || find $(B) -mindepth 1 -maxdepth 1 ! -name linux-tools -exec rm -rf {} +
+	@rm -rf *.o *.ko *.mod *.mod.c .*.cmd *.order *.symvers .tmp_versions \
+		.*.o.d kmod/*.o kmod/.*.cmd kmod/*.mod kmod/.*.o.d
+distclean: clean
+	@rm -rf $(B)
+.PHONY: distclean
+
+help:
+	@echo 'make [all]        module, library, tools, tests and demos, in build/'
+	@echo 'make module       the module, for KREL=$(KREL)'
+	@echo 'make lib tools tests demos benches'
+	@echo '                  one part'
+	@echo 'make check        build, boot a VM, run all tests in it (TESTS_ONLY="name ...")'
+	@echo 'make demo         build, boot a VM, run the demo'
+	@echo 'make bench        build, boot a VM, run the benchmarks'
+	@echo 'make lint         warnings, sparse, checkpatch, kernel-doc, shellcheck'
+	@echo 'make install      into PREFIX=$(PREFIX), the module into $(MODDIR)'
+	@echo 'make uninstall clean distclean'
+	@echo
+	@echo 'KREL=RELEASE or KDIR=FOLDER chooses the kernel headers, CC, CFLAGS,'
+	@echo 'DESTDIR, PREFIX and the like are honoured, VM_FLAGS goes to tools/vm-run.'

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The kernel as the collector core sees it, in user space: what kmod/platform.h
+ * takes from kernel headers, written anew in its simplest form. Include this first:
+ * its guard keeps kmod/platform.h out.
+ *
+ * Allocations can be made to fail: core_fail_after counts down to the one that does.
+ */
+#ifndef GCARENA_PLATFORM_H
+#define GCARENA_PLATFORM_H
+
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int64_t s64;
+
+#define U32_MAX		UINT32_MAX
+#define U64_MAX		UINT64_MAX
+#define PAGE_SHIFT	12
+#define BITS_PER_LONG	64
+
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+#define noinline	__attribute__((noinline))
+#undef __always_inline
+#define __always_inline	inline __attribute__((always_inline))
+#define READ_ONCE(x)	(*(const volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
+#define BUILD_BUG_ON(c)	_Static_assert(!(c), #c)
+#define prefetch(p)	__builtin_prefetch(p)
+#define prefetchw(p)	__builtin_prefetch(p, 1)
+
+#define BIT(n)		(1UL << (n))
+#define BIT_ULL(n)	(1ULL << (n))
+#define hweight64(x)	((unsigned int)__builtin_popcountll(x))
+#define __ffs64(x)	((unsigned long)__builtin_ctzll(x))
+#define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
+#define round_up(x, n)	(((x) + (n) - 1) / (n) * (n))
+#define round_down(x, n) ((x) / (n) * (n))
+#define min(a, b)	((a) < (b) ? (a) : (b))
+#define max(a, b)	((a) > (b) ? (a) : (b))
+#define min_t(t, a, b)	min((t)(a), (t)(b))
+#define max_t(t, a, b)	max((t)(a), (t)(b))
+#define container_of(p, type, member) \
+	((type *)((char *)(p) - offsetof(type, member)))
+
+static inline u64 div_u64(u64 n, u32 d)
+{
+	return n / d;
+}
+
+static inline u64 div_u64_rem(u64 n, u32 d, u32 *rest)
+{
+	*rest = n % d;
+	return n / d;
+}
+
+#define strscpy(to, from, n) ((void)strncpy(to, from, (n) - 1))
+
+/* ---- Errors in pointers ---- */
+
+static inline void *ERR_PTR(long error)
+{
+	return (void *)error;
+}
+
+static inline long PTR_ERR(const void *p)
+{
+	return (long)p;
+}
+
+static inline bool IS_ERR(const void *p)
+{
+	return (unsigned long)p >= (unsigned long)-4095;
+}
+
+/* ---- Bitmaps ---- */
+
+#define DECLARE_BITMAP(name, n)	unsigned long name[((n) + 63) / 64]
+
+static inline bool core_test_bit(const unsigned long *map, unsigned long n)
+{
+	return map[n / 64] >> n % 64 & 1;
+}
+
+static inline void bitmap_set(unsigned long *map, unsigned int first, unsigned int nr)
+{
+	for (; nr; nr--, first++)
+		map[first / 64] |= 1UL << first % 64;
+}
+
+static inline void bitmap_clear(unsigned long *map, unsigned int first, unsigned int nr)
+{
+	for (; nr; nr--, first++)
+		map[first / 64] &= ~(1UL << first % 64);
+}
+
+static inline unsigned long find_next_bit(const unsigned long *map, unsigned long nr,
+					  unsigned long n)
+{
+	while (n < nr && !core_test_bit(map, n))
+		n++;
+	return n < nr ? n : nr;
+}
+
+static inline bool bitmap_empty(const unsigned long *map, unsigned int nr)
+{
+	return find_next_bit(map, nr, 0) == nr;
+}
+
+/* The kernel's also takes an alignment, which the core leaves at none. */
+static inline unsigned long bitmap_find_next_zero_area(unsigned long *map, unsigned long size,
+						       unsigned long start, unsigned int nr,
+						       unsigned long mask)
+{
+	unsigned long n;
+
+	(void)mask;
+	for (; start + nr <= size; start = n + 1) {
+		n = find_next_bit(map, start + nr, start);
+		if (n == start + nr)
+			return start;
+	}
+	return size + 1;
+}
+
+#define for_each_set_bit_from(bit, map, size) \
+	for ((bit) = find_next_bit(map, size, bit); (bit) < (size); \
+	     (bit) = find_next_bit(map, size, (bit) + 1))
+
+/* ---- Lists ---- */
+
+struct list_head {
+	struct list_head *next;
+	struct list_head *prev;
+};
+
+static inline void INIT_LIST_HEAD(struct list_head *head)
+{
+	head->next = head;
+	head->prev = head;
+}
+
+static inline bool list_empty(const struct list_head *head)
+{
+	return head->next == head;
+}
+
+static inline void list_add(struct list_head *new, struct list_head *after)
+{
+	new->next = after->next;
+	new->prev = after;
+	after->next->prev = new;
+	after->next = new;
+}
+
+static inline void list_add_tail(struct list_head *new, struct list_head *head)
+{
+	list_add(new, head->prev);
+}
+
+static inline void list_del_init(struct list_head *entry)
+{
+	entry->next->prev = entry->prev;
+	entry->prev->next = entry->next;
+	INIT_LIST_HEAD(entry);
+}
+
+#define list_del(entry)	list_del_init(entry)
+
+static inline void list_splice_tail_init(struct list_head *from, struct list_head *to)
+{
+	if (list_empty(from))
+		return;
+	from->next->prev = to->prev;
+	to->prev->next = from->next;
+	from->prev->next = to;
+	to->prev = from->prev;
+	INIT_LIST_HEAD(from);
+}
+
+#define list_entry(p, type, member)	container_of(p, type, member)
+#define list_first_entry_or_null(head, type, member) \
+	(list_empty(head) ? NULL : list_entry((head)->next, type, member))
+#define list_for_each_entry(pos, head, member) \
+	for (pos = list_entry((head)->next, __typeof__(*pos), member); \
+	     &pos->member != (head); \
+	     pos = list_entry(pos->member.next, __typeof__(*pos), member))
+
+/* ---- Memory ---- */
+
+#define GCARENA_GFP	0
+#define __GFP_NORETRY	0
+
+struct kmem_cache {
+	size_t bytes;
+};
+
+extern long core_fail_after;		/* negative: never */
+extern long core_allocations;		/* not freed yet */
+
+static inline void *core_alloc(size_t bytes)
+{
+	if (core_fail_after >= 0 && core_fail_after-- == 0)
+		return NULL;
+	core_allocations++;
+	return calloc(1, bytes ? bytes : 1);
+}
+
+static inline void core_free(const void *p)
+{
+	if (p)
+		core_allocations--;
+	free((void *)p);
+}
+
+#define kmalloc(n, gfp)		core_alloc(n)
+#define kzalloc(n, gfp)		core_alloc(n)
+#define kvmalloc(n, gfp)	core_alloc(n)
+#define kvcalloc(n, size, gfp)	core_alloc((n) * (size))
+#define kfree(p)		core_free(p)
+#define kvfree(p)		core_free(p)
+#define kmem_cache_zalloc(c, gfp) core_alloc((c)->bytes)
+#define kmem_cache_free(c, p)	core_free(p)
+
+#define cond_resched()		((void)0)
+
+static inline int gcarena_checkpoint(void)
+{
+	return 0;
+}
+
+#endif
