@@ -11,7 +11,7 @@
  *	mm->mmap_lock		the kernel's. Our mmap(), open, close and fault
  *				callbacks are called under it.
  *	arena->setup_lock	fixing the parameters: CREATE and the first mmap()
- *	arena->backing_lock	chunk table and chunk->spans against page faults.
+ *	arena->backing_lock	chunk table and chunk->blocks against page faults.
  *				Read: fault, populate. Write: publishing a chunk.
  *				No user memory is touched under it.
  *	arena->mappings_lock	spin lock: arena->mappings, base, nr_vmas

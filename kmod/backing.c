@@ -198,7 +198,7 @@ static int insert_pages(struct vm_area_struct *vma, const struct heap_chunk *chu
 
 static bool block_in_span(const struct heap_chunk *chunk, unsigned int block)
 {
-	return READ_ONCE(chunk->spans[block]);	/* pairs with gcarena_blocks_set_span() */
+	return READ_ONCE(chunk->blocks[block].span);	/* pairs with gcarena_blocks_set_span() */
 }
 
 /* Pages around @page that are in spans, at most an aligned FAULT_AROUND_PAGES. */

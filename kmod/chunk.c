@@ -286,14 +286,18 @@ void gcarena_blocks_free(struct gcarena_heap *heap, u64 start, u64 nr)
 void gcarena_blocks_set_span(struct gcarena_heap *heap, u64 start, u64 nr,
 			     struct heap_span *span)
 {
-	unsigned int first, n, i;
+	unsigned int first, n, i, index_in_span = 0;
 	u32 index;
 
 	for_each_part(start, nr, index, first, n) {
-		struct heap_chunk *chunk = heap->chunks[index];
+		struct heap_block *block = &heap->chunks[index]->blocks[first];
 
-		for (i = first; i < first + n; i++)
-			WRITE_ONCE(chunk->spans[i], span);	/* pairs with the fault path */
+		for (i = 0; i < n; i++, block++) {
+			block->layout = span ? span->layout->number : 0;
+			block->class = span ? span->class : 0;
+			block->index = index_in_span++;
+			WRITE_ONCE(block->span, span);	/* pairs with the fault path */
+		}
 	}
 }
 

@@ -7,8 +7,8 @@
  *
  *	offset 0x0063_2a48
  *	  chunk  = offset >> 21          = 3	heap->chunks[3]
- *	  block  = (offset >> 13) & 255  = 0x19	chunk->spans[0x19]
- *	  slot   = (offset - span->start) / 64
+ *	  block  = (offset >> 13) & 255  = 0x19	chunk->blocks[0x19]
+ *	  slot   = (offset - span->start) / 64	span->words[slot / 64]
  *
  *	chunk (2 MiB)	 |block|block|block|block|...			256 blocks
  *	span		 |<---- span --->|<- span ->|  free  |		runs of blocks
@@ -23,7 +23,7 @@
  * but numbers until they have been resolved here.
  *
  * Everything is protected by the arena's heap lock, except that the page fault
- * path reads heap->chunks and chunk->spans under the backing lock (see arena.h).
+ * path reads heap->chunks and chunk->blocks under the backing lock (see arena.h).
  */
 #ifndef GCARENA_HEAP_H
 #define GCARENA_HEAP_H
@@ -59,13 +59,10 @@ struct heap_slot_word {
  * @start: offset of slot 0
  * @bytes: length, a multiple of the block size
  * @slot_bytes: length of a slot; for a large object the whole of @bytes
- * @kaddr: where the kernel sees slot 0. A large object may go on in other chunks
- * @words: (@nr_slots + 63) / 64 pairs of bits; @inline_word when one is enough
  * @layout: layout of all objects
  * @lease: set while a thread holds the span: then it is on no list, is not swept
  *	and not handed out
  * @link: on one of its bucket's lists, unless leased
- * @inline_word: storage of @words for up to 64 slots
  * @magic: see struct gcarena_sizeclass; 0 for a large object: all is slot 0
  * @nr_slots: number of slots
  * @nr_used: number of set alloc bits
@@ -73,17 +70,16 @@ struct heap_slot_word {
  * @class: size class
  * @zeroed: no slot was ever handed out: all memory is zero
  * @rescan: the mark stack was full while one of its objects was scanned
+ * @words: (@nr_slots + 63) / 64 pairs of bits. Part of the span, so that marking
+ *	finds them without reading it
  */
 struct heap_span {
 	u64 start;
 	u64 bytes;
 	u64 slot_bytes;
-	void *kaddr;
-	struct heap_slot_word *words;
 	struct heap_layout *layout;
 	struct gcarena_lease *lease;
 	struct list_head link;
-	struct heap_slot_word inline_word;
 	u32 magic;
 	u32 nr_slots;
 	u32 nr_used;
@@ -91,6 +87,24 @@ struct heap_span {
 	u8 class;
 	bool zeroed;
 	bool rescan;
+	struct heap_slot_word words[];
+};
+
+/**
+ * struct heap_block - what marking wants to know about 8 KiB
+ * @span: the span the block belongs to, or NULL
+ * @layout: number of its layout
+ * @class: its size class
+ * @index: which block of the span it is; not kept for large objects
+ *
+ * Small, and all in one place: on a large heap it is the one table that
+ * marking reads at random besides the objects and their bits.
+ */
+struct heap_block {
+	struct heap_span *span;
+	u16 layout;
+	u8 class;
+	u8 index;
 };
 
 /**
@@ -101,7 +115,7 @@ struct heap_span {
  * @longest_free: no run of free blocks is longer than this (may be shorter)
  * @used: blocks that belong to a span
  * @dirty: blocks that belonged to a span at some time: no longer all zero
- * @spans: the span each block belongs to, or NULL
+ * @blocks: what each block is used for
  */
 struct heap_chunk {
 	void *kaddr;
@@ -110,7 +124,7 @@ struct heap_chunk {
 	u16 longest_free;
 	DECLARE_BITMAP(used, GCARENA_CHUNK_BLOCKS);
 	DECLARE_BITMAP(dirty, GCARENA_CHUNK_BLOCKS);
-	struct heap_span *spans[GCARENA_CHUNK_BLOCKS];
+	struct heap_block blocks[GCARENA_CHUNK_BLOCKS];
 };
 
 /**
@@ -212,6 +226,8 @@ bool gcarena_blocks_dirty(struct gcarena_heap *heap, u64 start, u64 nr);
 u64 gcarena_chunks_release(struct gcarena_heap *heap, u64 keep);
 
 /* span.c: spans and slots */
+int gcarena_span_caches_create(void);
+void gcarena_span_caches_destroy(void);
 struct heap_span *gcarena_span_create(struct gcarena_heap *heap,
 				      struct heap_layout *layout,
 				      unsigned int class, u64 bytes);
@@ -258,6 +274,17 @@ static inline struct heap_chunk *gcarena_heap_chunk(const struct gcarena_heap *h
 	return index < heap->nr_table ? heap->chunks[index] : NULL;
 }
 
+static inline unsigned int gcarena_block_of(u64 offset)
+{
+	return (offset >> GCARENA_BLOCK_SHIFT) % GCARENA_CHUNK_BLOCKS;
+}
+
+/* Where the kernel sees @offset, which lies in a chunk. */
+static inline void *gcarena_heap_kaddr(const struct gcarena_heap *heap, u64 offset)
+{
+	return gcarena_heap_chunk(heap, offset)->kaddr + offset % GCARENA_CHUNK_BYTES;
+}
+
 /*
  * Find the slot that @offset, any number, lies in. The slot may be free: callers
  * test its alloc bit.
@@ -270,7 +297,7 @@ static inline struct heap_slot gcarena_heap_resolve(const struct gcarena_heap *h
 
 	if (!chunk)
 		return slot;
-	span = chunk->spans[(offset >> GCARENA_BLOCK_SHIFT) % GCARENA_CHUNK_BLOCKS];
+	span = chunk->blocks[gcarena_block_of(offset)].span;
 	if (!span)
 		return slot;
 	slot.index = ((offset - span->start) * span->magic) >> 32;
@@ -308,6 +335,5 @@ void gcarena_backing_publish_table(struct gcarena_heap *heap, struct heap_chunk 
 				   u32 nr);
 
 extern struct kmem_cache *gcarena_chunk_cache;
-extern struct kmem_cache *gcarena_span_cache;
 
 #endif

@@ -101,17 +101,21 @@ static void gcarena_caches_destroy(void)
 {
 	/* kmem_cache_destroy() takes NULL. */
 	kmem_cache_destroy(gcarena_lease_cache);
-	kmem_cache_destroy(gcarena_span_cache);
 	kmem_cache_destroy(gcarena_chunk_cache);
+	gcarena_span_caches_destroy();
 }
 
 static int gcarena_caches_create(void)
 {
+	int ret;
+
+	ret = gcarena_span_caches_create();
+	if (ret)
+		return ret;
 	gcarena_chunk_cache = KMEM_CACHE(heap_chunk, SLAB_ACCOUNT);
-	gcarena_span_cache = KMEM_CACHE(heap_span, SLAB_ACCOUNT);
 	gcarena_lease_cache = kmem_cache_create("gcarena_lease", gcarena_lease_size(), 0,
 						SLAB_ACCOUNT, NULL);
-	if (gcarena_chunk_cache && gcarena_span_cache && gcarena_lease_cache)
+	if (gcarena_chunk_cache && gcarena_lease_cache)
 		return 0;
 	gcarena_caches_destroy();
 	return -ENOMEM;

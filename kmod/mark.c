@@ -2,14 +2,16 @@
 /*
  * Marking: trace what can be reached from the roots.
  *
- *	roots --> stack of offsets --> FIFO of prefetched slots --> scan --+
- *		      ^						     |
- *		      +----------------------------------------------------+
+ *	roots --> stack of offsets --> FIFO: fetch .. resolve .. scan --+
+ *		      ^						  |
+ *		      +-------------------------------------------------+
  *
  * Every word that lies in the arena goes on the stack, as an offset; nothing is
- * looked up then. An offset that is popped is resolved to a slot, the slot's bits and
- * first cache line are prefetched, and it waits in a short FIFO until they have
- * come. Only then its mark is tested and set, and its own words are scanned.
+ * looked up then. An offset that is popped enters a short FIFO, and the lines of its
+ * block's entry and of the object itself are prefetched. In the middle of the FIFO the
+ * entry is there: the slot is found and its bits are prefetched. At the end of it the mark
+ * is tested and set, and the object's words, which have come too, are scanned. So
+ * no step waits for memory, as long as there is work enough.
  * (C.-Y. Cher, A. Hosking, T. Vijaykumar: Software prefetching for mark-sweep
  * garbage collection, ASPLOS 2004.)
  *
@@ -234,7 +236,6 @@ static int scan_words(struct gcarena_marker *m, const struct heap_layout *layout
 /* One piece of a large object, from @offset on; the rest is pushed before. */
 static int scan_piece(struct gcarena_marker *m, struct heap_span *span, u64 offset)
 {
-	struct heap_chunk *chunk = gcarena_heap_chunk(m->heap, offset);
 	u64 done = (offset - span->start) / sizeof(u64);
 	u64 nr = min_t(u64, PIECE_WORDS, span->bytes / sizeof(u64) - done);
 	u32 phase = 0;
@@ -249,66 +250,100 @@ static int scan_piece(struct gcarena_marker *m, struct heap_span *span, u64 offs
 		return ret;
 	if (span->layout->elem_words)
 		div_u64_rem(done, span->layout->elem_words, &phase);
-	return scan_words(m, span->layout, chunk->kaddr + offset % GCARENA_CHUNK_BYTES, nr, phase);
+	return scan_words(m, span->layout, gcarena_heap_kaddr(m->heap, offset), nr, phase);
 }
 
-static int scan_slot(struct gcarena_marker *m, struct heap_span *span, u32 index)
+/* All words of a slot; of a large object the first piece. */
+static __always_inline int scan_slot(struct gcarena_marker *m, const struct heap_block *block,
+				     const unsigned long *words, u64 offset)
 {
-	if (span->layout->scan == GCARENA_SCAN_NONE)
+	const struct heap_layout *layout = m->heap->layouts[block->layout];
+	size_t nr = gcarena_sizeclasses[block->class].slot_bytes / sizeof(u64);
+
+	if (layout->scan == GCARENA_SCAN_NONE)
 		return 0;
-	if (span->class == GCARENA_CLASS_LARGE)
-		return scan_piece(m, span, span->start);
-	if (span->layout->scan == GCARENA_SCAN_SHORT)
-		return scan_short(m, span->layout, span->kaddr + index * span->slot_bytes,
-				  span->slot_bytes / sizeof(u64));
-	return scan_words(m, span->layout, span->kaddr + index * span->slot_bytes,
-			  span->slot_bytes / sizeof(u64), 0);
+	if (unlikely(block->class == GCARENA_CLASS_LARGE))
+		return scan_piece(m, block->span, offset);
+	if (layout->scan == GCARENA_SCAN_ALL)
+		return scan_all(m, words, nr);
+	if (layout->scan == GCARENA_SCAN_SHORT)
+		return scan_short(m, layout, words, nr);
+	return scan_words(m, layout, words, nr, 0);
 }
 
-/* Mark the slot, and scan it if it was not marked before. */
-static __always_inline void process(struct gcarena_marker *m, struct heap_slot slot)
+static __always_inline struct gcarena_mark_item *fifo_item(struct gcarena_marker *m,
+							   unsigned int n)
 {
-	struct heap_slot_word *word = &slot.span->words[slot.index / 64];
-	u64 bit = BIT_ULL(slot.index % 64);
+	return &m->fifo[n % GCARENA_MARK_FIFO];
+}
 
-	if (!(word->alloc & ~word->mark & bit))
+/* First step: start loading what resolving and scanning will need. */
+static __always_inline void fetch(struct gcarena_marker *m, u64 offset)
+{
+	struct gcarena_mark_item *item = fifo_item(m, m->put);
+
+	item->chunk = m->heap->chunks[offset >> GCARENA_CHUNK_SHIFT];
+	if (unlikely(!item->chunk))
 		return;
-	word->mark |= bit;
-	gcarena_tally_add(&m->marked, 1, slot.span->slot_bytes);
-	m->source = slot.span;
-	scan_slot(m, slot.span, slot.index);	/* failing has set ->rescan */
-	m->source = NULL;
+	prefetch(&item->chunk->blocks[gcarena_block_of(offset)]);
+	prefetch(item->chunk->kaddr + offset % GCARENA_CHUNK_BYTES);
+	item->offset = offset;
+	m->put++;
 }
 
-static __always_inline void fifo_put(struct gcarena_marker *m, struct heap_slot slot)
+/* Second step: find the slot, and start loading its bits. */
+static __always_inline void resolve(struct gcarena_marker *m)
 {
-	m->fifo[(m->fifo_first + m->fifo_used++) % GCARENA_MARK_FIFO] = slot;
-}
+	struct gcarena_mark_item *item = fifo_item(m, m->resolved++);
+	unsigned int number = gcarena_block_of(item->offset);
+	struct heap_block *block = &item->chunk->blocks[number];
+	const struct gcarena_sizeclass *sc = &gcarena_sizeclasses[block->class];
+	u32 start, index;
 
-static __always_inline struct heap_slot fifo_get(struct gcarena_marker *m)
-{
-	m->fifo_used--;
-	return m->fifo[m->fifo_first++ % GCARENA_MARK_FIFO];
-}
-
-/* Resolve an offset from the stack; start loading what process() will need. */
-static __always_inline struct heap_slot fetch(struct gcarena_marker *m, u64 offset)
-{
-	struct heap_slot slot = gcarena_heap_resolve(m->heap, offset);
-
-	if (slot.span) {
-		prefetchw(&slot.span->words[slot.index / 64]);
-		prefetch(slot.span->kaddr + slot.index * slot.span->slot_bytes);
+	item->block = NULL;
+	if (unlikely(!block->span))
+		return;
+	if (unlikely(block->class == GCARENA_CLASS_LARGE)) {
+		item->offset = block->span->start;
+		index = 0;
+	} else {
+		start = (number - block->index) << GCARENA_BLOCK_SHIFT;
+		index = ((item->offset % GCARENA_CHUNK_BYTES - start) * sc->magic) >> 32;
+		if (unlikely(index >= sc->nr_slots))	/* the unused tail */
+			return;
+		item->offset = round_down(item->offset, GCARENA_CHUNK_BYTES) + start +
+			       index * sc->slot_bytes;
 	}
-	return slot;
+	item->block = block;
+	item->word = &block->span->words[index / 64];
+	item->bit = BIT_ULL(index % 64);
+	prefetchw(item->word);
+}
+
+/* Last step: mark the object, and scan it if it was not marked before. */
+static __always_inline void process(struct gcarena_marker *m)
+{
+	const struct gcarena_mark_item *item = fifo_item(m, m->taken++);
+	const struct heap_block *block = item->block;
+
+	if (!block || !(item->word->alloc & ~item->word->mark & item->bit))
+		return;
+	item->word->mark |= item->bit;
+	m->marked.objects++;
+	m->marked.bytes += likely(block->class) ? gcarena_sizeclasses[block->class].slot_bytes
+						 : block->span->bytes;
+	m->source = block->span;
+	/* If it fails, the source has ->rescan set. */
+	scan_slot(m, block, item->chunk->kaddr + item->offset % GCARENA_CHUNK_BYTES, item->offset);
+	m->source = NULL;
 }
 
 static void scan_rest(struct gcarena_marker *m, u64 offset)
 {
-	struct heap_slot slot = gcarena_heap_resolve(m->heap, offset & ~REST);
+	struct heap_slot slot = gcarena_heap_resolve(m->heap, offset);
 
 	m->source = slot.span;
-	scan_piece(m, slot.span, offset & ~REST);
+	scan_piece(m, slot.span, offset);
 	m->source = NULL;
 }
 
@@ -327,17 +362,13 @@ static __always_inline bool pop(struct gcarena_marker *m, u64 *offset)
 /* Move offsets from the stack to the FIFO, until that is full or the stack empty. */
 static __always_inline void fifo_fill(struct gcarena_marker *m)
 {
-	struct heap_slot slot;
 	u64 offset;
 
-	while (m->fifo_used < GCARENA_MARK_FIFO && pop(m, &offset)) {
-		if (unlikely(offset & REST)) {
-			scan_rest(m, offset);
-			continue;
-		}
-		slot = fetch(m, offset);
-		if (slot.span)
-			fifo_put(m, slot);
+	while (m->put - m->taken < GCARENA_MARK_FIFO && pop(m, &offset)) {
+		if (unlikely(offset & REST))
+			scan_rest(m, offset & ~REST);
+		else
+			fetch(m, offset);
 	}
 }
 
@@ -348,9 +379,11 @@ static int drain(struct gcarena_marker *m)
 
 	for (;;) {
 		fifo_fill(m);
-		if (!m->fifo_used)
+		if (m->put == m->taken)
 			return 0;
-		process(m, fifo_get(m));
+		while (m->resolved != m->put && m->resolved - m->taken < GCARENA_MARK_RESOLVED)
+			resolve(m);
+		process(m);
 		if (++nr % CHECK_INTERVAL == 0 && gcarena_checkpoint())
 			return -EINTR;
 	}
@@ -358,13 +391,16 @@ static int drain(struct gcarena_marker *m)
 
 static int rescan_span(struct gcarena_marker *m, struct heap_span *span)
 {
-	u32 i;
+	struct heap_chunk *chunk = gcarena_heap_chunk(m->heap, span->start);
+	const struct heap_block *block = &chunk->blocks[gcarena_block_of(span->start)];
+	u64 offset = span->start;
 	int ret = 0;
+	u32 i;
 
 	span->rescan = false;
-	for (i = 0; i < span->nr_slots && !ret; i++) {
+	for (i = 0; i < span->nr_slots && !ret; i++, offset += span->slot_bytes) {
 		if (span->words[i / 64].mark & BIT_ULL(i % 64))
-			ret = scan_slot(m, span, i);
+			ret = scan_slot(m, block, gcarena_heap_kaddr(m->heap, offset), offset);
 	}
 	return ret ?: drain(m);
 }

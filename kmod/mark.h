@@ -6,8 +6,25 @@
 
 struct gcarena_mark_segment;
 
-/* Objects between stack and scan. 8 to 128 measure alike; see mark.c. */
-#define GCARENA_MARK_FIFO	16
+/* Objects between stack and scan, and how many of them have been resolved. */
+#define GCARENA_MARK_FIFO	32U
+#define GCARENA_MARK_RESOLVED	16U
+
+/**
+ * struct gcarena_mark_item - an offset on its way from the stack to the scan
+ * @offset: the offset; once resolved, that of the slot's first byte
+ * @chunk: the chunk it is in
+ * @block: set when resolved; NULL: there is no object
+ * @word: the slot's bits, when resolved
+ * @bit: which of them
+ */
+struct gcarena_mark_item {
+	u64 offset;
+	struct heap_chunk *chunk;
+	struct heap_block *block;
+	struct heap_slot_word *word;
+	u64 bit;
+};
 
 /**
  * struct gcarena_marker - the state of one trace
@@ -19,9 +36,10 @@ struct gcarena_mark_segment;
  * @stack_bytes: memory in segments
  * @stack_limit: most memory in segments
  * @stack_peak: most there was
- * @fifo: slots on their way into the cache
- * @fifo_first: counts entries taken out
- * @fifo_used: entries in use
+ * @fifo: a ring of items on their way into the cache
+ * @taken: counts items taken out of it
+ * @resolved: counts items resolved, at least @taken
+ * @put: counts items put in, at least @resolved
  * @source: the span whose object is being scanned; NULL: a root, or a rescan
  * @overflowed: the stack was full: some span has ->rescan set
  * @overflows: how often it was
@@ -36,9 +54,10 @@ struct gcarena_marker {
 	u64 stack_bytes;
 	u64 stack_limit;
 	u64 stack_peak;
-	struct heap_slot fifo[GCARENA_MARK_FIFO];
-	unsigned int fifo_first;
-	unsigned int fifo_used;
+	struct gcarena_mark_item fifo[GCARENA_MARK_FIFO];
+	unsigned int taken;
+	unsigned int resolved;
+	unsigned int put;
 	struct heap_span *source;
 	bool overflowed;
 	u64 overflows;

@@ -16,6 +16,7 @@
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/overflow.h>
 #include <linux/prefetch.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>

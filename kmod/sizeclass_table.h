@@ -5,12 +5,12 @@
 
 #define GCARENA_NR_CLASSES	71
 #define GCARENA_MAX_SMALL	32768
-#define GCARENA_MAX_SLOTS	2048
+#define GCARENA_MAX_SLOTS	4096
 
 /* slot bytes, blocks of a span, slots of a span */
 #define GCARENA_SIZECLASS_TABLE(row) \
 	row(0, 0, 0) \
-	row(16, 4, 2048) \
+	row(16, 8, 4096) \
 	row(32, 4, 1024) \
 	row(48, 2, 341) \
 	row(64, 2, 256) \

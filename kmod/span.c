@@ -11,31 +11,59 @@
 #include "heap.h"
 #include "layout.h"
 
-struct kmem_cache *gcarena_span_cache;
+/* By number of bit words: what lies between two sizes of kmalloc() would be lost. */
+static struct kmem_cache *span_caches[GCARENA_MAX_SLOTS / 64 + 1];
 
-static size_t words_bytes(const struct heap_span *span)
+static size_t span_size(unsigned int words)
 {
-	return gcarena_span_nr_words(span) * sizeof(*span->words);
+	return struct_size((struct heap_span *)NULL, words, words);
 }
 
-static int words_alloc(struct gcarena_heap *heap, struct heap_span *span)
+void gcarena_span_caches_destroy(void)
 {
-	span->words = &span->inline_word;
-	if (gcarena_span_nr_words(span) == 1)
-		return 0;
-	span->words = kzalloc(words_bytes(span), GCARENA_GFP);
-	if (!span->words)
-		return -ENOMEM;
-	heap->metadata_bytes += words_bytes(span);
+	unsigned int words;
+
+	for (words = 0; words < ARRAY_SIZE(span_caches); words++) {
+		kmem_cache_destroy(span_caches[words]);	/* NULL is fine */
+		span_caches[words] = NULL;
+	}
+}
+
+/* Return: 0 or -ENOMEM. */
+int gcarena_span_caches_create(void)
+{
+	unsigned int class, words;
+
+	for (class = 0; class < GCARENA_NR_CLASSES; class++) {
+		words = max(1U, (gcarena_sizeclasses[class].nr_slots + 63) / 64);
+		if (span_caches[words])
+			continue;
+		span_caches[words] = kmem_cache_create("gcarena_span", span_size(words), 0,
+						       SLAB_ACCOUNT, NULL);
+		if (!span_caches[words]) {
+			gcarena_span_caches_destroy();
+			return -ENOMEM;
+		}
+	}
 	return 0;
 }
 
-static void words_free(struct gcarena_heap *heap, struct heap_span *span)
+static struct heap_span *span_alloc(struct gcarena_heap *heap, unsigned int class)
 {
-	if (span->words == &span->inline_word)
-		return;
-	heap->metadata_bytes -= words_bytes(span);
-	kfree(span->words);
+	unsigned int words = max(1U, (gcarena_sizeclasses[class].nr_slots + 63) / 64);
+	struct heap_span *span = kmem_cache_zalloc(span_caches[words], GCARENA_GFP);
+
+	if (span)
+		heap->metadata_bytes += span_size(words);
+	return span;
+}
+
+static void span_free(struct gcarena_heap *heap, struct heap_span *span)
+{
+	unsigned int words = gcarena_span_nr_words(span);
+
+	heap->metadata_bytes -= span_size(words);
+	kmem_cache_free(span_caches[words], span);
 }
 
 static void span_shape(struct heap_span *span, unsigned int class, u64 bytes)
@@ -73,31 +101,21 @@ struct heap_span *gcarena_span_create(struct gcarena_heap *heap,
 	struct heap_span *span;
 	int ret;
 
-	span = kmem_cache_zalloc(gcarena_span_cache, GCARENA_GFP);
+	span = span_alloc(heap, class);
 	if (!span)
 		return ERR_PTR(-ENOMEM);
 	INIT_LIST_HEAD(&span->link);
 	span->layout = layout;
 	span_shape(span, class, bytes);
-	ret = words_alloc(heap, span);
-	if (ret)
-		goto err_free_span;
 	ret = gcarena_blocks_alloc(heap, span->bytes >> GCARENA_BLOCK_SHIFT, &span->start);
-	if (ret)
-		goto err_free_words;
+	if (ret) {
+		span_free(heap, span);
+		return ERR_PTR(ret);
+	}
 	span->zeroed = !gcarena_blocks_dirty(heap, span->start, span->bytes >> GCARENA_BLOCK_SHIFT);
-	span->kaddr = gcarena_heap_chunk(heap, span->start)->kaddr +
-		      span->start % GCARENA_CHUNK_BYTES;
-	gcarena_blocks_set_span(heap, span->start, span->bytes >> GCARENA_BLOCK_SHIFT, span);
-	heap->metadata_bytes += sizeof(*span);
 	span->epoch = heap->epoch;
+	gcarena_blocks_set_span(heap, span->start, span->bytes >> GCARENA_BLOCK_SHIFT, span);
 	return span;
-
-err_free_words:
-	words_free(heap, span);
-err_free_span:
-	kmem_cache_free(gcarena_span_cache, span);
-	return ERR_PTR(ret);
 }
 
 /* Give a span's memory back, with whatever is in it. It is on no list. */
@@ -108,9 +126,7 @@ void gcarena_span_destroy(struct gcarena_heap *heap, struct heap_span *span)
 	gcarena_tally_sub(&heap->used, span->nr_used, span->slot_bytes);
 	gcarena_blocks_set_span(heap, span->start, nr_blocks, NULL);
 	gcarena_blocks_free(heap, span->start, nr_blocks);
-	words_free(heap, span);
-	heap->metadata_bytes -= sizeof(*span);
-	kmem_cache_free(gcarena_span_cache, span);
+	span_free(heap, span);
 }
 
 struct heap_bucket *gcarena_span_bucket(struct gcarena_heap *heap, struct heap_span *span)
@@ -247,8 +263,8 @@ struct heap_span *gcarena_span_next(struct gcarena_heap *heap, u64 *pos)
 		offset = round_down(offset, GCARENA_CHUNK_BYTES) +
 			 ((u64)block << GCARENA_BLOCK_SHIFT);
 		if (block < GCARENA_CHUNK_BLOCKS) {
-			*pos = offset + chunk->spans[block]->bytes;
-			return chunk->spans[block];
+			*pos = offset + chunk->blocks[block].span->bytes;
+			return chunk->blocks[block].span;
 		}
 	}
 	*pos = offset;

@@ -25,7 +25,6 @@ long core_fail_after = -1;
 long core_allocations;
 
 static struct kmem_cache chunk_cache = { sizeof(struct heap_chunk) };
-static struct kmem_cache span_cache = { sizeof(struct heap_span) };
 
 int gcarena_backing_alloc(struct gcarena_heap *heap, struct heap_chunk *chunk)
 {
@@ -59,7 +58,7 @@ FIXTURE(core) {
 FIXTURE_SETUP(core)
 {
 	gcarena_chunk_cache = &chunk_cache;
-	gcarena_span_cache = &span_cache;
+	ASSERT_EQ(0, gcarena_span_caches_create());
 	core_fail_after = -1;
 	core_allocations = 0;
 	memset(&self->heap, 0, sizeof(self->heap));
@@ -70,6 +69,7 @@ FIXTURE_SETUP(core)
 FIXTURE_TEARDOWN(core)
 {
 	gcarena_heap_destroy(&self->heap);
+	gcarena_span_caches_destroy();
 	EXPECT_EQ(0, self->heap.used.objects);
 	EXPECT_EQ(0, self->heap.nr_chunks);
 	EXPECT_EQ(0, core_allocations);

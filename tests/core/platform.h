@@ -232,6 +232,28 @@ static inline void core_free(const void *p)
 #define kvfree(p)		core_free(p)
 #define kmem_cache_zalloc(c, gfp) core_alloc((c)->bytes)
 #define kmem_cache_free(c, p)	core_free(p)
+#define SLAB_ACCOUNT		0
+
+static inline struct kmem_cache *kmem_cache_create(const char *name, size_t bytes, size_t align,
+						   unsigned int flags, void *ctor)
+{
+	struct kmem_cache *cache = malloc(sizeof(*cache));
+
+	(void)name;
+	(void)align;
+	(void)flags;
+	(void)ctor;
+	cache->bytes = bytes;
+	return cache;
+}
+
+static inline void kmem_cache_destroy(struct kmem_cache *cache)
+{
+	free(cache);
+}
+
+#define struct_size(p, member, n) (sizeof(*(p)) + (n) * sizeof(*(p)->member))
+#define ARRAY_SIZE(a)		(sizeof(a) / sizeof(*(a)))
 
 #define cond_resched()		((void)0)
 

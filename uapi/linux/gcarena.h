@@ -259,7 +259,7 @@ struct gcarena_type_add {
 	char name[GCARENA_TYPE_NAME_LEN];
 };
 
-#define GCARENA_SPAN_WORDS	32	/* of a free bitmap: at most 2048 slots */
+#define GCARENA_SPAN_WORDS	64	/* of a free bitmap: at most 4096 slots */
 #define GCARENA_REFILL_MAX	16	/* spans in one call */
 
 /* The memory of all free slots reads as zero. */
