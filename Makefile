@@ -203,8 +203,11 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/obj/tests/helpers.a $(PROGRAM_LIB)
 	$(call link,$(CC))
 $(B)/tests/%: own = $(call own_libs,tests/$*.c)
 
-$(B)/tests/cxx/%: $(B)/obj/tests/cxx/%.o $(B)/obj/tests/helpers.a $(PROGRAM_LIB)
-	$(call link,$(CXX))
+# These use the shared library, so that it and its symbol map are tested, too.
+$(B)/tests/cxx/%: $(B)/obj/tests/cxx/%.o $(if $(LIB_OBJ),$(LIB_SO))
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@$(CXX) $(LDFLAGS) -o $@ $< $(LIB_SO) -Wl,-rpath,'$$ORIGIN/../../lib' $(own)
 $(B)/tests/cxx/%: own = $(call own_libs,tests/cxx/$*.cc)
 
 $(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/obj/tests/bench/helpers.a $(PROGRAM_LIB)
@@ -240,6 +243,19 @@ demo-vm:
 bench-vm:
 	+@$(SUBMAKE) module lib benches KREL=$(VM_KREL) >&2
 	@$(VM_RUN) --timeout 3600 -- tests/bench/run
+
+# The collector core alone, on this machine, under sanitizers: no VM, no module.
+CORE_FLAGS := -O1 -g -std=gnu11 -Wall -Wextra -Wno-sign-compare -fno-omit-frame-pointer \
+	      -fsanitize=address,undefined -fno-sanitize-recover=all -Itests -isystem $(B)/linux-tools
+
+$(B)/core/core_units: tests/core_units.c $(wildcard tests/core/*.h kmod/*.[ch]) $(HARNESS)
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(CC) $(CORE_FLAGS) -o $@ $<
+
+check-core: $(B)/core/core_units
+	@$<
+.PHONY: check-core
 
 lint:
 	@tools/lint
@@ -302,6 +318,7 @@ help:
 	@echo 'make lib tools tests demos benches'
 	@echo '                  one part'
 	@echo 'make check        build, boot a VM, run all tests in it (TESTS_ONLY="name ...")'
+	@echo 'make check-core   the collector core on this machine, under sanitizers'
 	@echo 'make demo         build, boot a VM, run the demo'
 	@echo 'make bench        build, boot a VM, run the benchmarks'
 	@echo 'make lint         warnings, sparse, checkpatch, kernel-doc, shellcheck'

@@ -25,8 +25,11 @@
 
 #define BUFFER_BYTES	(32UL * 1024)
 
-/* Memory of others, of devices, or of an arena: never a root by itself. */
-#define VM_NEVER	(VM_SHARED | VM_IO | VM_PFNMAP | VM_MIXEDMAP | VM_WIPEONFORK)
+/* Memory of devices or of an arena: never a root. */
+#define VM_NEVER	(VM_IO | VM_PFNMAP | VM_MIXEDMAP)
+
+/* Memory of others, or that is known to hold no pointers: no root by itself. */
+#define VM_NO_DATA	(VM_NEVER | VM_SHARED | VM_WIPEONFORK)
 
 /**
  * struct gcarena_range - a range that the program added
@@ -67,7 +70,7 @@ struct area {
 /**
  * struct finder - looking for areas among the VMAs
  * @areas: found so far
- * @nr: how many
+ * @nr: how many; more than @room: some are missing
  * @room: entries in @areas
  * @sp: the thread's stack pointer
  * @tp: its thread pointer
@@ -249,8 +252,11 @@ static int scan_registers(struct scan *scan)
 
 static void found(struct finder *f, unsigned long start, unsigned long end)
 {
-	if (start < end && f->nr < f->room)
-		f->areas[f->nr++] = (struct area) { start, end };
+	if (start >= end)
+		return;
+	if (f->nr < f->room)
+		f->areas[f->nr] = (struct area) { start, end };
+	f->nr++;
 }
 
 static bool contains(const struct vm_area_struct *vma, unsigned long addr)
@@ -301,16 +307,18 @@ static void find_in_vma(struct finder *f, const struct vm_area_struct *vma)
 {
 	bool image = vma->vm_file && !(vma->vm_flags & VM_SHARED);
 
-	if ((vma->vm_flags & VM_WRITE) && !(vma->vm_flags & VM_NEVER)) {
+	if (!(vma->vm_flags & VM_WRITE) || (vma->vm_flags & VM_NEVER)) {
+		/* Nothing to find, but for where .bss may start. */
+	} else if (contains(vma, f->sp) || contains(vma, current->mm->start_stack)) {
 		/* Below the stack pointer, a stack's memory is dead, or not there yet. */
-		if (contains(vma, f->sp) || contains(vma, current->mm->start_stack))
-			find_stack(f, vma);
-		else if (f->all)
+		find_stack(f, vma);
+	} else if (!(vma->vm_flags & VM_NO_DATA)) {
+		if (f->all) {
 			found(f, vma->vm_start, vma->vm_end);
-		else
+		} else {
 			find_data(f, vma);
-		if (!f->all)
 			find_tls(f, vma);
+		}
 	}
 	if (image || (!vma->vm_file && vma->vm_start == f->image_end))
 		f->image_end = vma->vm_end;
@@ -343,7 +351,8 @@ static int find_areas(struct finder *f)
 	for_each_vma(vmi, vma)
 		find_in_vma(f, vma);
 	mmap_read_unlock(current->mm);
-	return 0;
+	/* A root left out is an object lost: rather give the cycle up. */
+	return f->nr <= f->room ? 0 : -ENOMEM;
 }
 
 static int scan_found(struct scan *scan, u32 root_mode)
