@@ -284,7 +284,7 @@ install-user: lib tools
 	@[ -n "$(DESTDIR)" ] || ldconfig || :
 	@[ -n "$(DESTDIR)" ] || ! command -v udevadm >/dev/null || udevadm control --reload 2>/dev/null || :
 
-MAN_PAGES  := $(wildcard userlib/man/*.[37] tools/man/*.[18])
+MAN_PAGES  := $(wildcard userlib/man/*.[347] tools/man/*.[18])
 COMPLETION := $(wildcard tools/completion/gcarenactl)
 
 install-module: module

@@ -427,11 +427,13 @@ static int rescan(struct gcarena_marker *m)
  * @words: the words; they need not be pointers, nor into the arena
  * @nr: how many
  *
+ * Tracing itself is left to gcarena_mark_finish(), as far as the mark stack holds.
+ *
  * Return: 0 or -EINTR.
  */
 int gcarena_mark_words(struct gcarena_marker *m, const unsigned long *words, size_t nr)
 {
-	return scan_all(m, words, nr) ?: drain(m);
+	return scan_all(m, words, nr);
 }
 
 /**

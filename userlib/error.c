@@ -64,7 +64,7 @@ static const struct sentence sentences[] = {
 	  "32-bit programs cannot use an arena: build the program for 64 bits"
 	},
 	{ GCA_OP_TYPE, EINVAL,
-	  "not a valid layout: size 1 byte to 1 MiB; pointer members lie at multiples of 8 inside the type; the name is shorter than 32 bytes"
+	  "not a valid layout: size 1 byte to 1 MiB; pointer members lie at multiples of 8 inside the type"
 	},
 	{ GCA_OP_TYPE, ENOSPC,
 	  "too many types: an arena takes 4096; register each type once"

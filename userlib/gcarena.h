@@ -98,7 +98,8 @@ void *gca_alloc_noscan_in(gca_arena *arena, size_t size);
 
 /*
  * Grow or shrink; keeps layout and contents; bytes past the old slot are zero.
- * realloc(NULL, n) is gca_alloc(n). @p must be an object's first byte.
+ * realloc(NULL, n) is gca_alloc(n). @p must be an object's first byte. When the
+ * object has to move, the old one stays as it is until nothing points to it.
  */
 void *gca_realloc(void *p, size_t size);
 

@@ -62,8 +62,8 @@ static void *move(struct gca_arena *arena, void *p, size_t size,
 
 	if (!new)
 		return NULL;
+	/* The old object is left to the collector: other pointers to it stay good. */
 	memcpy(new, p, size < old->bytes ? size : old->bytes);
-	gca_free(p);
 	return new;
 }
 

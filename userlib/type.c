@@ -64,9 +64,10 @@ static int register_type(struct gca_type *type, const char *name, const uint64_t
 	};
 	int ret;
 
-	if (!name || strlen(name) >= sizeof(arg.name) || type->size > GCARENA_TYPE_SIZE_MAX)
+	if (!name || type->size > GCARENA_TYPE_SIZE_MAX)
 		return gca_fail(GCA_OP_TYPE, EINVAL);
-	strcpy(arg.name, name);
+	/* The name is for people: the beginning of a long one will do. */
+	memcpy(arg.name, name, strnlen(name, sizeof(arg.name) - 1));
 	ret = gca_ioctl(type->arena, GCARENA_IOC_TYPE_ADD, &arg, GCA_OP_TYPE);
 	type->layout = arg.layout;
 	return ret;

@@ -50,7 +50,8 @@
  * E2BIG    a tail that this kernel does not know is not zero
  * EINTR    the caller is being killed
  * ENOMEM   the kernel has no memory for the request (also: memory cgroup limit)
- * ENXIO    the caller has not mapped the arena (commands that need a mapping)
+ * ENXIO    the caller has not mapped the arena (REFILL, RELEASE, ALLOC, COLLECT,
+ *          ROOTS_ADD, ROOTS_DEL), or the arena was not created (TYPE_ADD, SET)
  * ======== ==================================================================
  *
  * Undefined flag bits and reserved fields that are not zero are EOPNOTSUPP: a
