@@ -60,6 +60,7 @@ struct gcarena *gcarena_create(void)
 	init_rwsem(&arena->backing_lock);
 	spin_lock_init(&arena->mappings_lock);
 	INIT_LIST_HEAD(&arena->mappings);
+	init_waitqueue_head(&arena->world_started);
 	xa_init(&arena->owners);
 	INIT_DELAYED_WORK(&arena->background, gcarena_background_work);
 	return arena;
@@ -73,7 +74,7 @@ void gcarena_destroy(struct gcarena *arena)
 		/* Nobody else can hold it; the core's functions expect it held. */
 		mutex_lock(&arena->lock);
 		gcarena_owners_destroy(arena);
-		gcarena_mappings_reap(arena);
+		gcarena_mappings_reap(arena, true);
 		gcarena_heap_destroy(&arena->heap);
 		mutex_unlock(&arena->lock);
 	}

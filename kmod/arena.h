@@ -32,6 +32,7 @@
 #include <linux/rbtree.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
@@ -61,6 +62,7 @@ struct gcarena_params {
  * @link: on arena->mappings
  * @mm: whose it is; compared, never followed
  * @dead: the VMA is gone: free this at the next chance
+ * @nr_owners: struct gcarena_owner that refer to it; under the heap lock
  * @id: unique in the arena, never 0
  * @ranges: struct gcarena_range that the process added, by address
  * @nr_ranges: how many
@@ -69,6 +71,7 @@ struct gcarena_mapping {
 	struct list_head link;
 	struct mm_struct *mm;
 	bool dead;
+	unsigned int nr_owners;
 	u64 id;
 	struct rb_root ranges;
 	u32 nr_ranges;
@@ -137,6 +140,8 @@ struct gcarena_counters {
  * @mappings: struct gcarena_mapping
  * @last_mapping_id: the newest struct gcarena_mapping.id
  * @nr_vmas: VMAs of the arena, in all processes
+ * @stopped: a cycle traces: no mapping may be added; under @mappings_lock
+ * @world_started: mmap() waits here for @stopped to end
  * @faults: page faults so far
  * @populated_pages: pages mapped ahead of use so far
  * @background: sweeps and gives memory back after a cycle; see background.c
@@ -160,6 +165,8 @@ struct gcarena {
 	struct list_head mappings;
 	u64 last_mapping_id;
 	unsigned int nr_vmas;
+	bool stopped;
+	wait_queue_head_t world_started;
 
 	atomic64_t faults;
 	atomic64_t populated_pages;
@@ -191,10 +198,11 @@ int gcarena_mmap(struct file *file, struct vm_area_struct *vma);
 unsigned long gcarena_get_area(struct file *file, unsigned long addr, unsigned long len,
 			       unsigned long pgoff, unsigned long flags);
 struct gcarena_mapping *gcarena_mapping_get(struct gcarena *arena);
-void gcarena_mappings_reap(struct gcarena *arena);
+void gcarena_mappings_reap(struct gcarena *arena, bool last);
 void gcarena_populate(struct gcarena *arena, u64 mapping_id, const struct gcarena_run *runs,
 		      unsigned int nr);
-bool gcarena_mapping_is_only(struct gcarena *arena);
+bool gcarena_mappings_freeze(struct gcarena *arena);
+void gcarena_mappings_thaw(struct gcarena *arena);
 
 /* backing.c: pages */
 vm_fault_t gcarena_backing_fault(struct gcarena *arena, struct vm_fault *vmf);

@@ -45,7 +45,7 @@ static unsigned long background_step(struct gcarena *arena)
 {
 	lockdep_assert_held(&arena->lock);
 	gcarena_owners_reap(arena);
-	gcarena_mappings_reap(arena);
+	gcarena_mappings_reap(arena, false);
 	if (sweep_batch(arena))
 		return 1;
 	if (!arena->heap.nr_empty) {

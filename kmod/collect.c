@@ -103,8 +103,10 @@ static int cycle(struct gcarena *arena)
 	if (ret)
 		return ret;
 	gcarena_owners_reap(arena);
-	gcarena_mappings_reap(arena);
-	ret = trace(arena, mapping);
+	gcarena_mappings_reap(arena, false);
+	/* Another thread may have mapped the arena anew before it ended. */
+	mapping = gcarena_mapping_get(arena);
+	ret = IS_ERR(mapping) ? PTR_ERR(mapping) : trace(arena, mapping);
 	gcarena_world_start(arena);
 	if (ret) {
 		arena->counters.cycles_aborted++;

@@ -74,18 +74,25 @@ static void owner_end(struct gcarena *arena, struct gcarena_owner *owner)
 	list_for_each_entry_safe(lease, next, &owner->leases, link)
 		lease_end(arena, lease, NULL);
 	xa_erase(&arena->owners, pid_nr(owner->pid));
+	owner->mapping->nr_owners--;
 	put_pid(owner->pid);
 	kfree(owner);
 }
 
 static bool owner_is_gone(const struct gcarena_owner *owner)
 {
+	struct task_struct *task;
 	bool gone;
 
+	/* In the middle of a command: it may be using this. See owner_find(). */
+	if (owner->pid == task_pid(current))
+		return false;
 	if (READ_ONCE(owner->mapping->dead))
 		return true;
 	rcu_read_lock();
-	gone = !pid_task(owner->pid, PIDTYPE_PID);
+	task = pid_task(owner->pid, PIDTYPE_PID);
+	/* An exiting thread does not go back to user mode: as in world.c. */
+	gone = !task || (READ_ONCE(task->flags) & PF_EXITING);
 	rcu_read_unlock();
 	return gone;
 }
@@ -139,6 +146,7 @@ static struct gcarena_owner *owner_get(struct gcarena *arena, struct gcarena_map
 		return NULL;
 	}
 	owner->pid = get_pid(task_pid(current));
+	mapping->nr_owners++;
 	return owner;
 }
 

@@ -50,8 +50,9 @@ static void gcarena_vma_close(struct vm_area_struct *vma)
 
 	spin_lock(&arena->mappings_lock);
 	arena->nr_vmas--;
+	/* mremap() makes a second VMA elsewhere, and unmaps it when we refuse to move. */
 	list_for_each_entry(mapping, &arena->mappings, link) {
-		if (mapping->mm == vma->vm_mm)
+		if (mapping->mm == vma->vm_mm && vma->vm_start == arena->heap.base)
 			mapping->dead = true;
 	}
 	spin_unlock(&arena->mappings_lock);
@@ -87,6 +88,8 @@ static int check_request(const struct gcarena *arena, const struct vm_area_struc
 		return -EOPNOTSUPP;	/* pointers of 4 bytes would not be seen */
 	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) != (VM_SHARED | VM_MAYWRITE))
 		return -EACCES;
+	if (vma->vm_flags & VM_EXEC)
+		return -EACCES;		/* as mprotect() says later: VM_MAYEXEC goes */
 	if (vma->vm_pgoff || vma->vm_end - vma->vm_start != arena->params.reserve)
 		return -EINVAL;
 	if (vma->vm_start % GCARENA_CHUNK_BYTES)
@@ -103,13 +106,31 @@ static int claim_base(struct gcarena *arena, const struct vm_area_struct *vma)
 	int ret = 0;
 
 	spin_lock(&arena->mappings_lock);
-	if (arena->heap.base && arena->heap.base != vma->vm_start)
+	if (arena->stopped)
+		ret = -EAGAIN;
+	else if (arena->heap.base && arena->heap.base != vma->vm_start)
 		ret = -EADDRINUSE;
 	else
 		arena->heap.base = vma->vm_start;
 	if (!ret)
 		arena->nr_vmas++;
 	spin_unlock(&arena->mappings_lock);
+	return ret;
+}
+
+/*
+ * A process that maps the arena in the middle of a cycle would not stand still: it
+ * waits. Its own mmap_lock is held meanwhile, which no collector takes.
+ */
+static int claim_base_when_running(struct gcarena *arena, const struct vm_area_struct *vma)
+{
+	int ret;
+
+	do {
+		if (wait_event_killable(arena->world_started, !READ_ONCE(arena->stopped)))
+			return -EINTR;
+		ret = claim_base(arena, vma);
+	} while (ret == -EAGAIN);
 	return ret;
 }
 
@@ -129,7 +150,8 @@ int gcarena_mmap(struct file *file, struct vm_area_struct *vma)
 	struct gcarena *arena = file->private_data;
 	int ret;
 
-	ret = gcarena_setup_default(arena) ?: check_request(arena, vma) ?: claim_base(arena, vma);
+	ret = gcarena_setup_default(arena) ?: check_request(arena, vma) ?:
+	      claim_base_when_running(arena, vma);
 	if (ret)
 		return ret;
 	/*
@@ -237,8 +259,12 @@ struct gcarena_mapping *gcarena_mapping_get(struct gcarena *arena)
 	return ERR_PTR(-ENXIO);
 }
 
-/* Free what processes left behind. Leases of dead mappings are gone already. */
-void gcarena_mappings_reap(struct gcarena *arena)
+/*
+ * Free what processes left behind, but for mappings that owners refer to (one may have
+ * died since owners were reaped), and for those of the caller, which may be using
+ * one that another of its threads has unmapped meanwhile.
+ */
+void gcarena_mappings_reap(struct gcarena *arena, bool last)
 {
 	struct gcarena_mapping *mapping, *next;
 	LIST_HEAD(dead);
@@ -246,7 +272,8 @@ void gcarena_mappings_reap(struct gcarena *arena)
 	lockdep_assert_held(&arena->lock);
 	spin_lock(&arena->mappings_lock);
 	list_for_each_entry_safe(mapping, next, &arena->mappings, link) {
-		if (mapping->dead)
+		if (last || (mapping->dead && !mapping->nr_owners &&
+			     mapping->mm != current->mm))
 			list_move(&mapping->link, &dead);
 	}
 	spin_unlock(&arena->mappings_lock);
@@ -256,15 +283,27 @@ void gcarena_mappings_reap(struct gcarena *arena)
 	}
 }
 
-/* Is there but one process that maps the arena? Forks count before they call in. */
-bool gcarena_mapping_is_only(struct gcarena *arena)
+/*
+ * Let no mapping be added from here on, if there is but one. Forks count before they
+ * call in. Pairs with gcarena_mappings_thaw().
+ */
+bool gcarena_mappings_freeze(struct gcarena *arena)
 {
 	bool only;
 
 	spin_lock(&arena->mappings_lock);
 	only = arena->nr_vmas == 1;
+	WRITE_ONCE(arena->stopped, only);
 	spin_unlock(&arena->mappings_lock);
 	return only;
+}
+
+void gcarena_mappings_thaw(struct gcarena *arena)
+{
+	spin_lock(&arena->mappings_lock);
+	WRITE_ONCE(arena->stopped, false);
+	spin_unlock(&arena->mappings_lock);
+	wake_up_all(&arena->world_started);
 }
 
 /**

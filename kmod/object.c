@@ -73,7 +73,7 @@ static int alloc_locked(struct gcarena *arena, struct gcarena_alloc *arg,
 	layout = gcarena_layout_find(&arena->heap, arg->layout);
 	if (!layout)
 		return -ENOENT;
-	if (arg->bytes > arena->params.reserve)
+	if (arg->bytes > arena->params.limit)
 		return -ENOSPC;
 	ret = gcarena_collect_if_due(arena) ?: sweep_large(arena);
 	if (ret)

@@ -3,7 +3,7 @@
 #ifndef GCARENA_SIZECLASS_TABLE_H
 #define GCARENA_SIZECLASS_TABLE_H
 
-#define GCARENA_NR_CLASSES	71
+#define GCARENA_NR_CLASSES	73
 #define GCARENA_MAX_SMALL	32768
 #define GCARENA_MAX_SLOTS	4096
 
@@ -76,7 +76,9 @@
 	row(16384, 8, 4) \
 	row(18432, 7, 3) \
 	row(20480, 5, 2) \
+	row(22528, 11, 4) \
 	row(24576, 3, 1) \
+	row(26624, 13, 4) \
 	row(28672, 7, 2) \
 	row(30720, 4, 1) \
 	row(32768, 8, 2)

@@ -137,6 +137,7 @@ static void bin_release(struct gca_arena *arena, struct bin *bin)
 		return;
 	bin->spans[bin->current].free[bin->word] = bin->bits;
 	bin_empty(bin);
+	bin->want = 0;
 	/* Fails only when the kernel has taken them back by itself. */
 	gca_ioctl(arena, GCARENA_IOC_RELEASE, &arg, GCA_OP_NONE);
 }

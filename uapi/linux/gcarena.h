@@ -180,7 +180,7 @@ struct gcarena_info {
  *
  * Errors besides the common ones: EBUSY the arena has its parameters already;
  * EOPNOTSUPP unknown @root_mode; EPERM @limit is above the administrator's bound
- * (module parameter ``max_limit_mib``).
+ * (module parameter ``max_limit_mib``) and the caller has no CAP_SYS_RESOURCE.
  */
 struct gcarena_create {
 	__u32 size;
@@ -297,7 +297,8 @@ struct gcarena_span {
  * @layout: layout wanted
  * @used: address of an array of __u64: bases of the calling thread's spans
  *	that have no free slot any more
- * @spans: address of an array of struct gcarena_span, which the call fills
+ * @spans: address of an array of struct gcarena_span, which the call fills; one that
+ *	becomes unwritable half way is an early end, not an error
  * @nr_used: entries in @used, at most GCARENA_REFILL_MAX
  * @nr_spans: in: entries in @spans, 1 to GCARENA_REFILL_MAX; out: entries filled,
  *	at least 1 on success
@@ -461,7 +462,7 @@ struct gcarena_collect {
  * be added several times, and is then to be removed as often.
  *
  * Errors besides the common ones: EINVAL the range is empty, wraps round or lies
- * outside user space; ENOSPC GCARENA_ROOTS_RANGES_MAX ranges are there (ADD);
+ * outside user space; ENOSPC GCARENA_ROOTS_RANGES_MAX different ranges are there (ADD);
  * ENOENT no such range was added (DEL).
  */
 struct gcarena_roots {
@@ -475,7 +476,7 @@ struct gcarena_roots {
  * enum gcarena_param - what GCARENA_IOC_SET sets
  * @GCARENA_PARAM_GC_PERCENT: see &struct gcarena_create.gc_percent; 1 to
  *	GCARENA_GC_PERCENT_MAX, or GCARENA_GC_PERCENT_OFF
- * @GCARENA_PARAM_LIMIT: see &struct gcarena_create.limit. May be below what the
+ * @GCARENA_PARAM_LIMIT: see &struct gcarena_create.limit; not 0. May be below what the
  *	arena holds now: then nothing more is taken until it fits again
  * @GCARENA_PARAM_MIN_HEAP: see &struct gcarena_create.min_heap; not 0
  */

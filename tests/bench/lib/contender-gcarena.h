@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* gcarena: the default arena with the default pacing. */
+#include <errno.h>
+
+#include "gcarena.h"
+
+#define CONTENDER_COLLECTS	1
+#define CONTENDER_TYPE(t, ...)	GCA_TYPE(struct t, __VA_ARGS__)
+typedef gca_type *contender_type;
+
+static inline void contender_init(void)
+{
+	if (!gca_default())
+		bench_die("cannot open the default arena: %s", gca_strerror(0));
+}
+
+static inline void contender_print_version(void)
+{
+	bench_version("gcarena %d.%d", GCA_VERSION_MAJOR, GCA_VERSION_MINOR);
+}
+
+static inline void *contender_alloc(size_t size)
+{
+	return gca_alloc(size);
+}
+
+static inline void *contender_alloc_noscan(size_t size)
+{
+	return gca_alloc_noscan(size);
+}
+
+static inline void *contender_new(contender_type type, size_t size)
+{
+	(void)size;
+	return gca_new(type);
+}
+
+static inline void contender_free(void *p)
+{
+	(void)p;
+}
+
+/*
+ * A thread that was just joined may still be on its way out of the kernel, and
+ * a collection is refused while a second thread exists: ask again for a second.
+ */
+static inline void contender_collect(void)
+{
+	const struct timespec pause = { .tv_nsec = 100 * 1000 };
+	uint64_t give_up = now_ns() + NSEC_PER_SEC;
+	int err;
+
+	while ((err = gca_collect(GCA_FULL)) == -EBUSY && now_ns() < give_up)
+		nanosleep(&pause, NULL);
+	if (err)
+		bench_die("collection failed: %s", gca_strerror(err));
+}
+
+static inline void contender_auto_collect(bool on)
+{
+	int err = gca_set_gc_percent(on ? 100 : GCA_GC_PERCENT_OFF, NULL);
+
+	if (err)
+		bench_die("cannot set gc_percent: %s", gca_strerror(err));
+}
+
+static inline struct gca_stats contender_stats(void)
+{
+	struct gca_stats stats = { .size = sizeof(stats) };
+	int err = gca_read_stats(&stats);
+
+	if (err)
+		bench_die("cannot read statistics: %s", gca_strerror(err));
+	return stats;
+}
+
+static struct gca_stats contender_watched;
+
+static inline void contender_watch(void)
+{
+	contender_watched = contender_stats();
+}
+
+static inline void contender_report(double mib)
+{
+	struct gca_stats now = contender_stats(), then = contender_watched;
+
+	bench_result("collections", "", now.num_gc - then.num_gc);
+	bench_result("refused collections", "", now.num_refused_gc - then.num_refused_gc);
+	bench_result("refills/MiB", "", (now.refills - then.refills) / mib);
+	bench_result("spans/refill", "", (double)(now.refill_spans - then.refill_spans) /
+					 (now.refills - then.refills + 1e-9));
+	bench_result("arena faults/MiB", "", (now.faults - then.faults) / mib);
+	bench_result("populated pages/MiB", "",
+		     (now.populated_pages - then.populated_pages) / mib);
+	bench_result("pause total", "ms", (now.pause_total_ns - then.pause_total_ns) / 1e6);
+	bench_result("mark total", "ms", (now.mark_total_ns - then.mark_total_ns) / 1e6);
+	bench_result("root total", "ms", (now.root_total_ns - then.root_total_ns) / 1e6);
+	bench_result("sweep total", "ms", (now.sweep_total_ns - then.sweep_total_ns) / 1e6);
+	bench_result("heap peak", "MiB", now.heap_peak / (double)MIB);
+}
