@@ -76,7 +76,7 @@ static const struct sentence sentences[] = {
 	  "the arena is full and cannot be collected while other threads or processes use it: raise the limit, or collect when they have ended"
 	},
 	{ GCA_OP_ALLOC, EOVERFLOW,
-	  "the number of elements times their size is too large: ask for fewer"
+	  "the number of elements times their size is too large: ask for fewer elements"
 	},
 	{ GCA_OP_ALLOC, EFAULT,
 	  "the arena is full and could not be collected, because an added root range cannot be read: remove ranges before their memory goes"
