@@ -190,6 +190,9 @@ static int scan_short(struct gcarena_marker *m, const struct heap_layout *layout
 		for (; rest && !ret; rest &= rest - 1)
 			ret = visit(m, words + __ffs64(rest));
 	}
+	/* The slot's end may cut an element off. */
+	for (map &= BIT_ULL(nr % elem) - 1; map && !ret; map &= map - 1)
+		ret = visit(m, words + __ffs64(map));
 	return ret;
 }
 

@@ -191,7 +191,10 @@ struct gca_object {
 	int large;		/* 1 when it has a span of its own */
 };
 
-/* What is at @p, any address inside an object. -ENOENT: nothing (any more). */
+/*
+ * What is at @p, any address inside an object. -ENOENT: nothing (any more). -EINVAL:
+ * the address is in no open arena.
+ */
 int gca_query(const void *p, struct gca_object *object);
 
 /*
