@@ -2,33 +2,33 @@
 /*
  * Marking: trace what can be reached from the roots.
  *
- *	roots --> stack of offsets --> FIFO: fetch .. resolve .. scan --+
- *		      ^						  |
- *		      +-------------------------------------------------+
+ *	roots --> candidates --> mark --> stack --> objects --> scan --+
+ *		      ^						       |
+ *		      +------------------------------------------------+
  *
- * Every word that lies in the arena goes on the stack, as an offset; nothing is
- * looked up then. An offset that is popped enters a short FIFO, and the lines of its
- * block's entry and of the object itself are prefetched. In the middle of the FIFO the
- * entry is there: the slot is found and its bits are prefetched. At the end of it the mark
- * is tested and set, and the object's words, which have come too, are scanned. So
- * no step waits for memory, as long as there is work enough.
+ * A word that lies in the arena is a candidate. Candidates pass through a short queue
+ * while the line that tells what their block is used for is on its way into the
+ * cache. At its end the slot is found, and its mark is tested and set. An object that
+ * was not marked before goes on the mark stack. What is popped from there passes
+ * through another short queue, while the object itself is on its way, and is scanned
+ * for more candidates at the end. So each object is on the stack once at most, and
+ * no step waits for memory as long as there is work enough.
  * (C.-Y. Cher, A. Hosking, T. Vijaykumar: Software prefetching for mark-sweep
- * garbage collection, ASPLOS 2004.)
+ * garbage collection, ASPLOS 2004; here with two queues.)
  *
- * The stack is a list of segments, bounded in all. When it is full, the span whose
- * object was being scanned is flagged, and all its marked objects are scanned
- * again after the stack has run empty; this goes on until no span is flagged. Each
- * such pass empties the stack whenever it fills, so that it ends in linear time.
+ * The stack is a list of segments, bounded in all. When it is full, an object is
+ * marked all the same, and its span is flagged. After the stack has run empty, the marked
+ * objects of flagged spans are scanned again, one by one; this goes on until no span
+ * is flagged. It ends, because a pass that marks nothing flags nothing.
  *
  * Objects of more than a piece are scanned piece by piece, so that one array does
- * not flood the stack. An offset with its lowest bit set asks for the rest of such
- * an object from there on.
+ * not flood the stack: what is left of it goes on the stack first.
  *
- * Invariant: an object whose mark is set has been scanned, or is about to be (what is
- * left of it is on the stack), or its span is flagged for rescan.
+ * Invariant: an object whose mark is set has been scanned, or is about to be (it, or
+ * what is left of it, is on the stack or in a queue), or its span is flagged.
  *
  * The words of objects are the program's, and may change as they are read. They are
- * read once, and mean nothing until gcarena_heap_resolve() has checked them.
+ * read once, and mean nothing until their slot has been found.
  *
  * Needs the heap lock. May sleep, allocate, and be killed (-EINTR).
  */
@@ -37,13 +37,30 @@
 
 #define SEGMENT_BYTES	(64UL * 1024)
 #define PIECE_WORDS	4096U
-#define REST		1ULL		/* tag: the rest of a large object */
 #define CHECK_INTERVAL	4096U
+
+/*
+ * What is on the stack: the offset of an object, with all that is needed to scan it.
+ * Offsets are below 2^42 (GCARENA_RESERVE_MAX). Of a large object it may be an offset
+ * in the middle: scan on from there.
+ */
+#define ITEM_OFFSET_BITS	42
+#define ITEM_CLASS_BITS		7
+#define ITEM_OFFSET(item)	((item) & (BIT_ULL(ITEM_OFFSET_BITS) - 1))
+#define ITEM_CLASS(item)	((item) >> ITEM_OFFSET_BITS & (BIT_ULL(ITEM_CLASS_BITS) - 1))
+#define ITEM_LAYOUT(item)	((item) >> (ITEM_OFFSET_BITS + ITEM_CLASS_BITS))
+
+static __always_inline u64 item_of(u64 offset, const struct heap_block *block)
+{
+	BUILD_BUG_ON(GCARENA_NR_CLASSES > BIT(ITEM_CLASS_BITS));
+	return offset | (u64)block->class << ITEM_OFFSET_BITS |
+	       (u64)block->layout << (ITEM_OFFSET_BITS + ITEM_CLASS_BITS);
+}
 
 struct gcarena_mark_segment {
 	struct gcarena_mark_segment *below;
 	u32 nr;
-	u64 offset[];
+	u64 item[];
 };
 
 #define SEGMENT_ITEMS \
@@ -123,289 +140,229 @@ int gcarena_mark_clear(struct gcarena_heap *heap)
 	return 0;
 }
 
-static int drain(struct gcarena_marker *m);
-
-/*
- * The stack is full. A root or a rescan may empty it. An object that is scanned by
- * drain() itself may not: its span remembers that it is not done.
- */
-static noinline int push_slow(struct gcarena_marker *m, u64 offset)
+static __always_inline void ring_put(struct gcarena_mark_ring *ring, unsigned int room, u64 item)
 {
-	int ret;
-
-	if (!segment_add(m)) {
-		if (m->source) {
-			m->source->rescan = true;
-			m->overflowed = true;
-			m->overflows++;
-			return -ENOSPC;
-		}
-		ret = drain(m);
-		if (ret)
-			return ret;
-	}
-	m->segment->offset[m->segment->nr++] = offset;
-	return 0;
+	ring->item[(ring->first + ring->nr++) % room] = item;
 }
 
-static __always_inline int push(struct gcarena_marker *m, u64 offset)
+static __always_inline u64 ring_get(struct gcarena_mark_ring *ring, unsigned int room)
 {
-	struct gcarena_mark_segment *s = m->segment;
+	u64 item = ring->item[ring->first];
 
-	if (unlikely(s->nr == SEGMENT_ITEMS))
-		return push_slow(m, offset);
-	s->offset[s->nr++] = offset;
-	return 0;
+	ring->first = (ring->first + 1) % room;
+	ring->nr--;
+	return item;
 }
 
-static __always_inline int visit(struct gcarena_marker *m, const unsigned long *word)
+/* The object is marked. If the stack is full, its span remembers that it is not scanned. */
+static __always_inline void push(struct gcarena_marker *m, u64 item, struct heap_span *span)
 {
-	u64 offset = READ_ONCE(*word) - m->base;
-
-	if (likely(offset >= m->end))
-		return 0;
-	return push(m, offset & ~REST);
-}
-
-static int scan_all(struct gcarena_marker *m, const unsigned long *words, size_t nr)
-{
-	const unsigned long *end = words + nr;
-	int ret = 0;
-
-	for (; words < end && !ret; words++)
-		ret = visit(m, words);
-	return ret;
-}
-
-static int scan_short(struct gcarena_marker *m, const struct heap_layout *layout,
-		      const unsigned long *words, size_t nr)
-{
-	u64 elem = layout->elem_words;
-	u64 map = layout->map[0];
-	int ret = 0;
-
-	for (; nr >= elem && !ret; words += elem, nr -= elem) {
-		u64 rest = map;
-
-		for (; rest && !ret; rest &= rest - 1)
-			ret = visit(m, words + __ffs64(rest));
-	}
-	/* The slot's end may cut an element off. */
-	for (map &= BIT_ULL(nr % elem) - 1; map && !ret; map &= map - 1)
-		ret = visit(m, words + __ffs64(map));
-	return ret;
-}
-
-/* @phase: how many words of an element come before @words. */
-static int scan_elements(struct gcarena_marker *m, const struct heap_layout *layout,
-			 const unsigned long *words, size_t nr, size_t phase)
-{
-	int ret = 0;
-
-	while (nr && !ret) {
-		size_t end = min_t(size_t, phase + nr, layout->elem_words);
-		unsigned long bit = phase;
-
-		for_each_set_bit_from(bit, layout->map, end) {
-			ret = visit(m, words + bit - phase);
-			if (ret)
-				break;
-		}
-		words += end - phase;
-		nr -= end - phase;
-		phase = 0;
-	}
-	return ret;
-}
-
-static int scan_words(struct gcarena_marker *m, const struct heap_layout *layout,
-		      const unsigned long *words, size_t nr, size_t phase)
-{
-	switch (layout->scan) {
-	case GCARENA_SCAN_NONE:
-		return 0;
-	case GCARENA_SCAN_ALL:
-		return scan_all(m, words, nr);
-	case GCARENA_SCAN_SHORT:
-		if (!phase && nr % layout->elem_words == 0)
-			return scan_short(m, layout, words, nr);
-		break;
-	case GCARENA_SCAN_LONG:
-		break;
-	}
-	return scan_elements(m, layout, words, nr, phase);
-}
-
-/* One piece of a large object, from @offset on; the rest is pushed before. */
-static int scan_piece(struct gcarena_marker *m, struct heap_span *span, u64 offset)
-{
-	u64 done = (offset - span->start) / sizeof(u64);
-	u64 nr = min_t(u64, PIECE_WORDS, span->bytes / sizeof(u64) - done);
-	u32 phase = 0;
-	int ret = 0;
-
-	/* Pieces divide a chunk, and spans start at blocks: no piece leaves its chunk. */
-	BUILD_BUG_ON(GCARENA_CHUNK_BYTES % (PIECE_WORDS * sizeof(u64)));
-	nr = min_t(u64, nr, PIECE_WORDS - offset / sizeof(u64) % PIECE_WORDS);
-	if (done + nr < span->bytes / sizeof(u64))
-		ret = push(m, (offset + nr * sizeof(u64)) | REST);
-	if (ret)
-		return ret;
-	if (span->layout->elem_words)
-		div_u64_rem(done, span->layout->elem_words, &phase);
-	return scan_words(m, span->layout, gcarena_heap_kaddr(m->heap, offset), nr, phase);
-}
-
-/* All words of a slot; of a large object the first piece. */
-static __always_inline int scan_slot(struct gcarena_marker *m, const struct heap_block *block,
-				     const unsigned long *words, u64 offset)
-{
-	const struct heap_layout *layout = m->heap->layouts[block->layout];
-	size_t nr = gcarena_sizeclasses[block->class].slot_bytes / sizeof(u64);
-
-	if (layout->scan == GCARENA_SCAN_NONE)
-		return 0;
-	if (unlikely(block->class == GCARENA_CLASS_LARGE))
-		return scan_piece(m, block->span, offset);
-	if (layout->scan == GCARENA_SCAN_ALL)
-		return scan_all(m, words, nr);
-	if (layout->scan == GCARENA_SCAN_SHORT)
-		return scan_short(m, layout, words, nr);
-	return scan_words(m, layout, words, nr, 0);
-}
-
-static __always_inline struct gcarena_mark_item *fifo_item(struct gcarena_marker *m,
-							   unsigned int n)
-{
-	return &m->fifo[n % GCARENA_MARK_FIFO];
-}
-
-/* First step: start loading what resolving and scanning will need. */
-static __always_inline void fetch(struct gcarena_marker *m, u64 offset)
-{
-	struct gcarena_mark_item *item = fifo_item(m, m->put);
-
-	item->chunk = m->heap->chunks[offset >> GCARENA_CHUNK_SHIFT];
-	if (unlikely(!item->chunk))
+	if (unlikely(m->segment->nr == SEGMENT_ITEMS) && !segment_add(m)) {
+		span->rescan = true;
+		m->overflowed = true;
+		m->overflows++;
 		return;
-	prefetch(&item->chunk->blocks[gcarena_block_of(offset)]);
-	prefetch(item->chunk->kaddr + offset % GCARENA_CHUNK_BYTES);
-	item->offset = offset;
-	m->put++;
-}
-
-/* Second step: find the slot, and start loading its bits. */
-static __always_inline void resolve(struct gcarena_marker *m)
-{
-	struct gcarena_mark_item *item = fifo_item(m, m->resolved++);
-	unsigned int number = gcarena_block_of(item->offset);
-	struct heap_block *block = &item->chunk->blocks[number];
-	const struct gcarena_sizeclass *sc = &gcarena_sizeclasses[block->class];
-	u32 start, index;
-
-	item->block = NULL;
-	if (unlikely(!block->span))
-		return;
-	if (unlikely(block->class == GCARENA_CLASS_LARGE)) {
-		item->offset = block->span->start;
-		index = 0;
-	} else {
-		start = (number - block->index) << GCARENA_BLOCK_SHIFT;
-		index = ((item->offset % GCARENA_CHUNK_BYTES - start) * sc->magic) >> 32;
-		if (unlikely(index >= sc->nr_slots))	/* the unused tail */
-			return;
-		item->offset = round_down(item->offset, GCARENA_CHUNK_BYTES) + start +
-			       index * sc->slot_bytes;
 	}
-	item->block = block;
-	item->word = &block->span->words[index / 64];
-	item->bit = BIT_ULL(index % 64);
-	prefetchw(item->word);
+	m->segment->item[m->segment->nr++] = item;
 }
 
-/* Last step: mark the object, and scan it if it was not marked before. */
-static __always_inline void process(struct gcarena_marker *m)
-{
-	const struct gcarena_mark_item *item = fifo_item(m, m->taken++);
-	const struct heap_block *block = item->block;
-
-	if (!block || !(item->word->alloc & ~item->word->mark & item->bit))
-		return;
-	item->word->mark |= item->bit;
-	m->marked.objects++;
-	m->marked.bytes += likely(block->class) ? gcarena_sizeclasses[block->class].slot_bytes
-						 : block->span->bytes;
-	m->source = block->span;
-	/* If it fails, the source has ->rescan set. */
-	scan_slot(m, block, item->chunk->kaddr + item->offset % GCARENA_CHUNK_BYTES, item->offset);
-	m->source = NULL;
-}
-
-static void scan_rest(struct gcarena_marker *m, u64 offset)
-{
-	struct heap_slot slot = gcarena_heap_resolve(m->heap, offset);
-
-	m->source = slot.span;
-	scan_piece(m, slot.span, offset);
-	m->source = NULL;
-}
-
-/* Take the next offset off the stack. False: it is empty. */
-static __always_inline bool pop(struct gcarena_marker *m, u64 *offset)
+/* Take the next item off the stack. False: it is empty. */
+static __always_inline bool pop(struct gcarena_marker *m, u64 *item)
 {
 	if (unlikely(!m->segment->nr)) {
 		if (!m->segment->below)
 			return false;
 		segment_drop(m);
 	}
-	*offset = m->segment->offset[--m->segment->nr];
+	*item = m->segment->item[--m->segment->nr];
 	return true;
 }
 
-/* Move offsets from the stack to the FIFO, until that is full or the stack empty. */
-static __always_inline void fifo_fill(struct gcarena_marker *m)
+/* Mark the object at @offset, if there is one and it is not marked yet. */
+static __always_inline void mark(struct gcarena_marker *m, u64 offset)
 {
-	u64 offset;
+	unsigned int number = gcarena_block_of(offset);
+	struct heap_chunk *chunk = m->heap->chunks[offset >> GCARENA_CHUNK_SHIFT];
+	const struct heap_block *block = &chunk->blocks[number];
+	const struct gcarena_sizeclass *sc = &gcarena_sizeclasses[block->class];
+	struct heap_span *span = block->span;
+	u64 start = round_down(offset, GCARENA_BLOCK_BYTES) -
+		    ((u64)block->index << GCARENA_BLOCK_SHIFT);
+	u64 slot_bytes = sc->slot_bytes, bit;
+	struct heap_slot_word *word;
+	u32 index;
 
-	while (m->put - m->taken < GCARENA_MARK_FIFO && pop(m, &offset)) {
-		if (unlikely(offset & REST))
-			scan_rest(m, offset & ~REST);
-		else
-			fetch(m, offset);
+	if (unlikely(!span))
+		return;
+	index = ((offset - start) * sc->magic) >> 32;
+	if (unlikely(block->class == GCARENA_CLASS_LARGE)) {
+		start = span->start;
+		slot_bytes = span->bytes;
+	} else if (unlikely(index >= sc->nr_slots)) {
+		return;		/* the unused tail */
+	}
+	word = &span->words[index / 64];
+	bit = BIT_ULL(index % 64);
+	if (!(word->alloc & ~word->mark & bit))
+		return;
+	word->mark |= bit;
+	gcarena_tally_add(&m->marked, 1, slot_bytes);
+	if (m->heap->layouts[block->layout]->scan != GCARENA_SCAN_NONE)
+		push(m, item_of(start + index * slot_bytes, block), span);
+}
+
+/* A word that may be a pointer. */
+static __always_inline void visit(struct gcarena_marker *m, const unsigned long *word)
+{
+	u64 offset = READ_ONCE(*word) - m->base;
+	const struct heap_chunk *chunk;
+
+	if (likely(offset >= m->end))
+		return;
+	chunk = m->heap->chunks[offset >> GCARENA_CHUNK_SHIFT];
+	if (unlikely(!chunk))
+		return;
+	prefetch(&chunk->blocks[gcarena_block_of(offset)]);
+	if (m->candidates.nr == GCARENA_MARK_CANDIDATES)
+		mark(m, ring_get(&m->candidates, GCARENA_MARK_CANDIDATES));
+	ring_put(&m->candidates, GCARENA_MARK_CANDIDATES, offset);
+}
+
+static void scan_all(struct gcarena_marker *m, const unsigned long *words, size_t nr)
+{
+	const unsigned long *end = words + nr;
+
+	for (; words < end; words++)
+		visit(m, words);
+}
+
+static void scan_short(struct gcarena_marker *m, const struct heap_layout *layout,
+		       const unsigned long *words, size_t nr)
+{
+	u64 elem = layout->elem_words;
+	u64 map = layout->map[0], rest;
+
+	for (; nr >= elem; words += elem, nr -= elem) {
+		for (rest = map; rest; rest &= rest - 1)
+			visit(m, words + __ffs64(rest));
+	}
+	/* The slot's end may cut an element off. */
+	for (rest = nr ? map & (BIT_ULL(nr) - 1) : 0; rest; rest &= rest - 1)
+		visit(m, words + __ffs64(rest));
+}
+
+/* @phase: how many words of an element come before @words. */
+static void scan_elements(struct gcarena_marker *m, const struct heap_layout *layout,
+			  const unsigned long *words, size_t nr, size_t phase)
+{
+	while (nr) {
+		size_t end = min_t(size_t, phase + nr, layout->elem_words);
+		unsigned long bit = phase;
+
+		for_each_set_bit_from(bit, layout->map, end)
+			visit(m, words + bit - phase);
+		words += end - phase;
+		nr -= end - phase;
+		phase = 0;
 	}
 }
 
-/* Trace until stack and FIFO are empty. Return: 0 or -EINTR. */
+static void scan_words(struct gcarena_marker *m, const struct heap_layout *layout,
+		       const unsigned long *words, size_t nr, size_t phase)
+{
+	if (layout->scan == GCARENA_SCAN_ALL)
+		scan_all(m, words, nr);
+	else if (layout->scan == GCARENA_SCAN_SHORT && !phase)
+		scan_short(m, layout, words, nr);
+	else
+		scan_elements(m, layout, words, nr, phase);
+}
+
+/* One piece of a large object; what is left of it is pushed before. */
+static void scan_piece(struct gcarena_marker *m, u64 item, const unsigned long *words)
+{
+	u64 offset = ITEM_OFFSET(item), done, nr;
+	struct heap_span *span = gcarena_heap_resolve(m->heap, offset).span;
+	u32 phase = 0;
+
+	/* Pieces divide a chunk, and spans start at blocks: no piece leaves its chunk. */
+	BUILD_BUG_ON(GCARENA_CHUNK_BYTES % (PIECE_WORDS * sizeof(u64)));
+	done = (offset - span->start) / sizeof(u64);
+	nr = min_t(u64, span->bytes / sizeof(u64) - done,
+		   PIECE_WORDS - offset / sizeof(u64) % PIECE_WORDS);
+	if (done + nr < span->bytes / sizeof(u64))
+		push(m, item + nr * sizeof(u64), span);
+	if (span->layout->elem_words)
+		div_u64_rem(done, span->layout->elem_words, &phase);
+	scan_words(m, span->layout, words, nr, phase);
+}
+
+static __always_inline void *item_kaddr(const struct gcarena_marker *m, u64 item)
+{
+	u64 offset = ITEM_OFFSET(item);
+
+	return m->heap->chunks[offset >> GCARENA_CHUNK_SHIFT]->kaddr + offset % GCARENA_CHUNK_BYTES;
+}
+
+static __always_inline void scan_item(struct gcarena_marker *m, u64 item)
+{
+	const struct heap_layout *layout = m->heap->layouts[ITEM_LAYOUT(item)];
+	unsigned int class = ITEM_CLASS(item);
+
+	if (unlikely(class == GCARENA_CLASS_LARGE))
+		scan_piece(m, item, item_kaddr(m, item));
+	else
+		scan_words(m, layout, item_kaddr(m, item),
+			   gcarena_sizeclasses[class].slot_bytes / sizeof(u64), 0);
+}
+
+/* Move items from the stack to the queue, until that is full or the stack empty. */
+static __always_inline void fetch_objects(struct gcarena_marker *m)
+{
+	u64 item;
+
+	while (m->objects.nr < GCARENA_MARK_OBJECTS && pop(m, &item)) {
+		prefetch(item_kaddr(m, item));
+		ring_put(&m->objects, GCARENA_MARK_OBJECTS, item);
+	}
+}
+
+/* Trace until stack and queues are empty. Return: 0 or -EINTR. */
 static int drain(struct gcarena_marker *m)
 {
 	unsigned int nr = 0;
 
 	for (;;) {
-		fifo_fill(m);
-		if (m->put == m->taken)
+		fetch_objects(m);
+		if (m->objects.nr)
+			scan_item(m, ring_get(&m->objects, GCARENA_MARK_OBJECTS));
+		else if (m->candidates.nr)
+			mark(m, ring_get(&m->candidates, GCARENA_MARK_CANDIDATES));
+		else
 			return 0;
-		while (m->resolved != m->put && m->resolved - m->taken < GCARENA_MARK_RESOLVED)
-			resolve(m);
-		process(m);
 		if (++nr % CHECK_INTERVAL == 0 && gcarena_checkpoint())
 			return -EINTR;
 	}
 }
 
+/* Each object is scanned with an empty stack, which holds all it can refer to. */
 static int rescan_span(struct gcarena_marker *m, struct heap_span *span)
 {
-	struct heap_chunk *chunk = gcarena_heap_chunk(m->heap, span->start);
+	const struct heap_chunk *chunk = gcarena_heap_chunk(m->heap, span->start);
 	const struct heap_block *block = &chunk->blocks[gcarena_block_of(span->start)];
-	u64 offset = span->start;
 	int ret = 0;
 	u32 i;
 
+	BUILD_BUG_ON(GCARENA_MAX_SMALL / sizeof(u64) > PIECE_WORDS ||
+		     PIECE_WORDS >= SEGMENT_ITEMS);
 	span->rescan = false;
-	for (i = 0; i < span->nr_slots && !ret; i++, offset += span->slot_bytes) {
-		if (span->words[i / 64].mark & BIT_ULL(i % 64))
-			ret = scan_slot(m, block, gcarena_heap_kaddr(m->heap, offset), offset);
+	for (i = 0; i < span->nr_slots && !ret; i++) {
+		if (!(span->words[i / 64].mark & BIT_ULL(i % 64)))
+			continue;
+		scan_item(m, item_of(span->start + i * span->slot_bytes, block));
+		ret = drain(m);
 	}
-	return ret ?: drain(m);
+	return ret;
 }
 
 /* Spans whose objects did not fit the stack. Return: 0 or -EINTR. */
@@ -436,7 +393,9 @@ static int rescan(struct gcarena_marker *m)
  */
 int gcarena_mark_words(struct gcarena_marker *m, const unsigned long *words, size_t nr)
 {
-	return scan_all(m, words, nr);
+	scan_all(m, words, nr);
+	/* Large roots fill the stack: better to trace now than to overflow. */
+	return m->segment->below ? drain(m) : 0;
 }
 
 /**

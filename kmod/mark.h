@@ -6,24 +6,20 @@
 
 struct gcarena_mark_segment;
 
-/* Objects between stack and scan, and how many of them have been resolved. */
-#define GCARENA_MARK_FIFO	32U
-#define GCARENA_MARK_RESOLVED	16U
+/* How far candidates and objects are behind the prefetch of what they need. */
+#define GCARENA_MARK_CANDIDATES	32U
+#define GCARENA_MARK_OBJECTS	8U
 
 /**
- * struct gcarena_mark_item - an offset on its way from the stack to the scan
- * @offset: the offset; once resolved, that of the slot's first byte
- * @chunk: the chunk it is in
- * @block: set when resolved; NULL: there is no object
- * @word: the slot's bits, when resolved
- * @bit: which of them
+ * struct gcarena_mark_ring - a short first-in first-out queue
+ * @item: room for a power of two
+ * @first: index of the oldest
+ * @nr: how many are in it
  */
-struct gcarena_mark_item {
-	u64 offset;
-	struct heap_chunk *chunk;
-	struct heap_block *block;
-	struct heap_slot_word *word;
-	u64 bit;
+struct gcarena_mark_ring {
+	u64 item[GCARENA_MARK_CANDIDATES];
+	unsigned int first;
+	unsigned int nr;
 };
 
 /**
@@ -36,11 +32,8 @@ struct gcarena_mark_item {
  * @stack_bytes: memory in segments
  * @stack_limit: most memory in segments
  * @stack_peak: most there was
- * @fifo: a ring of items on their way into the cache
- * @taken: counts items taken out of it
- * @resolved: counts items resolved, at least @taken
- * @put: counts items put in, at least @resolved
- * @source: the span whose object is being scanned; NULL: a root, or a rescan
+ * @candidates: offsets that may lie in an object
+ * @objects: marked objects about to be scanned
  * @overflowed: the stack was full: some span has ->rescan set
  * @overflows: how often it was
  * @marked: what was reached
@@ -54,11 +47,8 @@ struct gcarena_marker {
 	u64 stack_bytes;
 	u64 stack_limit;
 	u64 stack_peak;
-	struct gcarena_mark_item fifo[GCARENA_MARK_FIFO];
-	unsigned int taken;
-	unsigned int resolved;
-	unsigned int put;
-	struct heap_span *source;
+	struct gcarena_mark_ring candidates;
+	struct gcarena_mark_ring objects;
 	bool overflowed;
 	u64 overflows;
 	struct heap_tally marked;
