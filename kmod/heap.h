@@ -31,6 +31,7 @@
 #include "platform.h"
 #include "sizeclass.h"
 
+#define GCARENA_OFFSET_BITS	42	/* of the largest reserve */
 #define GCARENA_CHUNK_SHIFT	21
 #define GCARENA_CHUNK_BYTES	BIT(GCARENA_CHUNK_SHIFT)
 #define GCARENA_BLOCK_SHIFT	(PAGE_SHIFT > 13 ? PAGE_SHIFT : 13)

@@ -69,6 +69,7 @@ static int ioctl_create(struct gcarena *arena, union gcarena_args *args)
 	const struct gcarena_create *arg = &args->create;
 	struct gcarena_params params;
 
+	BUILD_BUG_ON(GCARENA_RESERVE_MAX > BIT_ULL(GCARENA_OFFSET_BITS));
 	gcarena_params_default(&params);
 	if (arg->reserve)
 		params.reserve = arg->reserve;

@@ -41,10 +41,9 @@
 
 /*
  * What is on the stack: the offset of an object, with all that is needed to scan it.
- * Offsets are below 2^42 (GCARENA_RESERVE_MAX). Of a large object it may be an offset
- * in the middle: scan on from there.
+ * Of a large object it may be an offset in the middle: scan on from there.
  */
-#define ITEM_OFFSET_BITS	42
+#define ITEM_OFFSET_BITS	GCARENA_OFFSET_BITS
 #define ITEM_CLASS_BITS		7
 #define ITEM_OFFSET(item)	((item) & (BIT_ULL(ITEM_OFFSET_BITS) - 1))
 #define ITEM_CLASS(item)	((item) >> ITEM_OFFSET_BITS & (BIT_ULL(ITEM_CLASS_BITS) - 1))
@@ -52,7 +51,7 @@
 
 static __always_inline u64 item_of(u64 offset, const struct heap_block *block)
 {
-	BUILD_BUG_ON(GCARENA_NR_CLASSES > BIT(ITEM_CLASS_BITS));
+	BUILD_BUG_ON(BIT(ITEM_CLASS_BITS) < GCARENA_NR_CLASSES);
 	return offset | (u64)block->class << ITEM_OFFSET_BITS |
 	       (u64)block->layout << (ITEM_OFFSET_BITS + ITEM_CLASS_BITS);
 }
