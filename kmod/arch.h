@@ -16,10 +16,13 @@
  */
 #define GCARENA_TLS_ABOVE	2304
 
-static inline unsigned long gcarena_thread_pointer(void)
+static inline unsigned long gcarena_thread_pointer(struct task_struct *task)
 {
-	return x86_fsbase_read_cpu();
+	return task == current ? x86_fsbase_read_cpu() : task->thread.fsbase;
 }
+
+/* The register set, as in core dumps, that has all vector registers. */
+#define GCARENA_NT_VECTOR	NT_X86_XSTATE
 
 #elif defined(CONFIG_ARM64)
 #include <asm/sysreg.h>
@@ -28,10 +31,12 @@ static inline unsigned long gcarena_thread_pointer(void)
 /* TLS lies above the thread pointer; struct pthread is just below. */
 #define GCARENA_TLS_ABOVE	65536
 
-static inline unsigned long gcarena_thread_pointer(void)
+static inline unsigned long gcarena_thread_pointer(struct task_struct *task)
 {
-	return read_sysreg(tpidr_el0);
+	return task == current ? read_sysreg(tpidr_el0) : *task_user_tls(task);
 }
+
+#define GCARENA_NT_VECTOR	NT_PRFPREG
 
 #else
 #error "gcarena does not know where this processor keeps the thread pointer"

@@ -10,6 +10,7 @@
 #include <linux/capability.h>
 
 #include "arena.h"
+#include "park.h"
 
 #define DEFAULT_RESERVE		(64ULL << 30)
 #define DEFAULT_MIN_HEAP	(4ULL << 20)
@@ -60,10 +61,25 @@ struct gcarena *gcarena_create(void)
 	init_rwsem(&arena->backing_lock);
 	spin_lock_init(&arena->mappings_lock);
 	INIT_LIST_HEAD(&arena->mappings);
-	init_waitqueue_head(&arena->world_started);
+	refcount_set(&arena->refs, 1);
+	spin_lock_init(&arena->park_lock);
+	hash_init(arena->parkers);
+	init_waitqueue_head(&arena->go);
+	init_waitqueue_head(&arena->changed);
 	xa_init(&arena->owners);
 	INIT_DELAYED_WORK(&arena->background, gcarena_background_work);
 	return arena;
+}
+
+void gcarena_get(struct gcarena *arena)
+{
+	refcount_inc(&arena->refs);
+}
+
+void gcarena_put(struct gcarena *arena)
+{
+	if (refcount_dec_and_test(&arena->refs))
+		kfree(arena);
 }
 
 /* No file and no VMA refers to the arena any more. */
@@ -78,10 +94,11 @@ void gcarena_destroy(struct gcarena *arena)
 		gcarena_heap_destroy(&arena->heap);
 		mutex_unlock(&arena->lock);
 	}
+	gcarena_park_reap(arena, true);
 	xa_destroy(&arena->owners);
 	mutex_destroy(&arena->lock);
 	mutex_destroy(&arena->setup_lock);
-	kfree(arena);
+	gcarena_put(arena);
 }
 
 static int arena_setup(struct gcarena *arena, const struct gcarena_params *params)

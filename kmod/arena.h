@@ -14,22 +14,27 @@
  *	arena->backing_lock	chunk table and chunk->blocks against page faults.
  *				Read: fault, populate. Write: publishing a chunk.
  *				No user memory is touched under it.
- *	arena->mappings_lock	spin lock: arena->mappings, base, nr_vmas
+ *	stopped_lock		spin lock in park.c: which arenas are being stopped
+ *	arena->park_lock	spin lock: arena->parkers and their state
+ *	arena->mappings_lock	spin lock: arena->mappings, base
  *
  * Waits for arena->lock can be ended by a fatal signal. A process that stalls a page
  * fault (userfaultfd, FUSE) delays its own arena and no other.
  *
  * Life: open() makes the arena, the last close or munmap frees it. A file's or a
  * VMA's reference keeps it, and keeps the module loaded. The background work is
- * cancelled before it is freed.
+ * cancelled before it is freed. Task works that are still queued then keep the empty
+ * shell, and the module, until the sleeping threads that have them wake up.
  */
 #ifndef GCARENA_ARENA_H
 #define GCARENA_ARENA_H
 
 #include <linux/fs.h>
+#include <linux/hashtable.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/rbtree.h>
+#include <linux/refcount.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -40,6 +45,10 @@
 
 #include "heap.h"
 #include "pacer.h"
+
+struct gcarena_marker;
+struct gcarena_parker;
+struct gcarena_ranges;
 
 /**
  * struct gcarena_params - what CREATE fixes
@@ -64,8 +73,8 @@ struct gcarena_params {
  * @dead: the VMA is gone: free this at the next chance
  * @nr_owners: struct gcarena_owner that refer to it; under the heap lock
  * @id: unique in the arena, never 0
- * @ranges: struct gcarena_range that the process added, by address
- * @nr_ranges: how many
+ * @scanned: arena->stop of the last stop that has read its memory
+ * @ranges: what the process added as roots, or NULL; shared after fork()
  */
 struct gcarena_mapping {
 	struct list_head link;
@@ -73,8 +82,8 @@ struct gcarena_mapping {
 	bool dead;
 	unsigned int nr_owners;
 	u64 id;
-	struct rb_root ranges;
-	u32 nr_ranges;
+	u64 scanned;
+	struct gcarena_ranges *ranges;
 };
 
 /**
@@ -105,6 +114,11 @@ struct gcarena_counters {
 	u64 cycles_forced;
 	u64 cycles_refused;
 	u64 cycles_aborted;
+	u64 stop_last_ns;
+	u64 stop_total_ns;
+	u64 stop_max_ns;
+	u64 stop_threads_last;
+	u64 stop_timeout_pid;
 	struct heap_tally last_live;
 	u64 pause_total_ns;
 	u64 pause_last_ns;
@@ -139,9 +153,19 @@ struct gcarena_counters {
  * @mappings_lock: see above
  * @mappings: struct gcarena_mapping
  * @last_mapping_id: the newest struct gcarena_mapping.id
- * @nr_vmas: VMAs of the arena, in all processes
- * @stopped: a cycle traces: no mapping may be added; under @mappings_lock
- * @world_started: mmap() waits here for @stopped to end
+ * @refs: one for the file and its VMAs, one for each queued task work
+ * @park_lock: see above
+ * @parkers: struct gcarena_parker, by task
+ * @stopped_link: on park.c's list while the world is stopped
+ * @closed: the world is stopped: threads on their way to user mode park, and mmap()
+ *	waits. Changes under @park_lock and @mappings_lock
+ * @abandoned: the file is gone: task works free themselves
+ * @escaped: a newborn thread could not be stopped, for want of memory
+ * @stop: number of the current or last stop
+ * @stop_deadline: jiffies when it is given up
+ * @go: parked threads, and mmap(), wait here for @closed to fall
+ * @changed: the stopper waits here for the thread it awaits
+ * @awaited: that thread
  * @faults: page faults so far
  * @populated_pages: pages mapped ahead of use so far
  * @background: sweeps and gives memory back after a cycle; see background.c
@@ -161,12 +185,22 @@ struct gcarena {
 	struct inode *inode;
 	struct rw_semaphore backing_lock;
 
-	spinlock_t mappings_lock;	/* mappings, heap.base, nr_vmas */
+	spinlock_t mappings_lock;	/* mappings, heap.base */
 	struct list_head mappings;
 	u64 last_mapping_id;
-	unsigned int nr_vmas;
-	bool stopped;
-	wait_queue_head_t world_started;
+
+	refcount_t refs;
+	spinlock_t park_lock;		/* parkers, closed, stop */
+	DECLARE_HASHTABLE(parkers, 6);
+	struct list_head stopped_link;
+	bool closed;
+	bool abandoned;
+	bool escaped;
+	u64 stop;
+	unsigned long stop_deadline;
+	wait_queue_head_t go;
+	wait_queue_head_t changed;
+	struct gcarena_parker *awaited;
 
 	atomic64_t faults;
 	atomic64_t populated_pages;
@@ -188,6 +222,8 @@ static inline bool gcarena_is_created(const struct gcarena *arena)
 extern unsigned int gcarena_max_limit_mib;
 struct gcarena *gcarena_create(void);
 void gcarena_destroy(struct gcarena *arena);
+void gcarena_get(struct gcarena *arena);
+void gcarena_put(struct gcarena *arena);
 int gcarena_setup(struct gcarena *arena, const struct gcarena_params *params);
 int gcarena_setup_default(struct gcarena *arena);
 void gcarena_params_default(struct gcarena_params *params);
@@ -201,8 +237,8 @@ struct gcarena_mapping *gcarena_mapping_get(struct gcarena *arena);
 void gcarena_mappings_reap(struct gcarena *arena, bool last);
 void gcarena_populate(struct gcarena *arena, u64 mapping_id, const struct gcarena_run *runs,
 		      unsigned int nr);
-bool gcarena_mappings_freeze(struct gcarena *arena);
-void gcarena_mappings_thaw(struct gcarena *arena);
+bool gcarena_mapping_has_mm(struct gcarena *arena, const struct mm_struct *mm);
+struct gcarena_mapping *gcarena_mapping_unscanned(struct gcarena *arena);
 
 /* backing.c: pages */
 vm_fault_t gcarena_backing_fault(struct gcarena *arena, struct vm_fault *vmf);
@@ -230,15 +266,16 @@ int gcarena_collect_if_due(struct gcarena *arena);
 int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort effort);
 
 /* roots.c: where the program's pointers are */
-struct gcarena_marker;
 int gcarena_range_add(struct gcarena *arena, u64 addr, u64 len);
 int gcarena_range_del(struct gcarena *arena, u64 addr, u64 len);
-void gcarena_ranges_destroy(struct gcarena_mapping *mapping);
-int gcarena_roots_mark(struct gcarena *arena, struct gcarena_mapping *mapping,
-		       struct gcarena_marker *m, u64 *bytes);
+struct gcarena_ranges *gcarena_ranges_get(struct gcarena_ranges *ranges);
+void gcarena_ranges_put(struct gcarena_ranges *ranges);
+int gcarena_roots_mark(struct gcarena *arena, struct gcarena_marker *m, u64 *bytes);
 
 /* world.c: stopping the program */
 int gcarena_world_stop(struct gcarena *arena);
+int gcarena_world_check(struct gcarena *arena);
+bool gcarena_is_collecting(const struct task_struct *task);
 void gcarena_world_start(struct gcarena *arena);
 
 /* background.c: work after a cycle */

@@ -30,14 +30,13 @@ static u64 mark_stack_limit(const struct gcarena *arena)
 		     (u64)arena->heap.nr_chunks << (GCARENA_CHUNK_SHIFT - 4));
 }
 
-static int mark_all(struct gcarena *arena, struct gcarena_mapping *mapping,
-		    struct gcarena_marker *m)
+static int mark_all(struct gcarena *arena, struct gcarena_marker *m)
 {
 	u64 start = ktime_get_ns(), rooted;
 	int ret;
 
 	arena->counters.root_bytes_last = 0;
-	ret = gcarena_roots_mark(arena, mapping, m, &arena->counters.root_bytes_last);
+	ret = gcarena_roots_mark(arena, m, &arena->counters.root_bytes_last);
 	rooted = ktime_get_ns();
 	arena->counters.root_total_ns += rooted - start;
 	ret = ret ?: gcarena_mark_finish(m);
@@ -48,7 +47,7 @@ static int mark_all(struct gcarena *arena, struct gcarena_mapping *mapping,
 }
 
 /* Steps 3 to 5. */
-static int trace(struct gcarena *arena, struct gcarena_mapping *mapping)
+static int trace(struct gcarena *arena)
 {
 	struct gcarena_marker *m;
 	int ret;
@@ -59,7 +58,7 @@ static int trace(struct gcarena *arena, struct gcarena_mapping *mapping)
 	ret = gcarena_marker_init(m, &arena->heap, mark_stack_limit(arena));
 	if (ret)
 		goto out_free;
-	ret = gcarena_mark_clear(&arena->heap) ?: mark_all(arena, mapping, m);
+	ret = gcarena_mark_clear(&arena->heap) ?: mark_all(arena, m);
 	if (!ret) {
 		arena->counters.last_live = m->marked;
 		gcarena_sweep_flip(&arena->heap);
@@ -87,26 +86,27 @@ static int sweep_all(struct gcarena *arena)
 	return ret;
 }
 
-/* Steps 1 to 6. Return: 0, or -EBUSY, -EFAULT, -ENOMEM, -EINTR: nothing happened. */
+/* Steps 1 to 6. Return: 0, or -ETIMEDOUT, -EFAULT, -ENOMEM, -EINTR: nothing happened. */
 static int cycle(struct gcarena *arena)
 {
 	struct gcarena_mapping *mapping = gcarena_mapping_get(arena);
-	u64 start = ktime_get_ns();
+	u64 start;
 	int ret;
 
 	lockdep_assert_held(&arena->lock);
 	if (IS_ERR(mapping))
 		return PTR_ERR(mapping);
-	ret = sweep_all(arena) ?: gcarena_world_stop(arena);
-	if (ret == -EBUSY)
-		arena->counters.cycles_refused++;
+	ret = sweep_all(arena);
 	if (ret)
 		return ret;
+	start = ktime_get_ns();
+	ret = gcarena_world_stop(arena);
+	if (ret) {
+		arena->counters.cycles_aborted++;
+		return ret;
+	}
 	gcarena_owners_reap(arena);
-	gcarena_mappings_reap(arena, false);
-	/* Another thread may have mapped the arena anew before it ended. */
-	mapping = gcarena_mapping_get(arena);
-	ret = IS_ERR(mapping) ? PTR_ERR(mapping) : trace(arena, mapping);
+	ret = trace(arena);
 	gcarena_world_start(arena);
 	if (ret) {
 		arena->counters.cycles_aborted++;

@@ -37,6 +37,23 @@ static inline unsigned long gcarena_get_unmapped_area(struct file *file, unsigne
 #endif
 }
 
+/* The last argument of the task_newtask tracepoint: clone flags. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+#define GCARENA_CLONE_FLAGS	unsigned long
+#else
+#define GCARENA_CLONE_FLAGS	u64
+#endif
+
+/* Is the task on a CPU now? If not, its registers have been saved: finish_task(). */
+static inline bool gcarena_task_on_cpu(const struct task_struct *task)
+{
+#ifdef CONFIG_SMP
+	return smp_load_acquire(&task->on_cpu);	/* pairs with finish_task() */
+#else
+	return task == current;
+#endif
+}
+
 /* A thread that never runs user code: io_uring's and vhost's helpers, kthreads. */
 static inline bool gcarena_task_is_kernel_only(const struct task_struct *task)
 {

@@ -69,7 +69,7 @@ static int ioctl_create(struct gcarena *arena, union gcarena_args *args)
 	const struct gcarena_create *arg = &args->create;
 	struct gcarena_params params;
 
-	BUILD_BUG_ON(GCARENA_RESERVE_MAX > BIT_ULL(GCARENA_OFFSET_BITS));
+	BUILD_BUG_ON(BIT_ULL(GCARENA_OFFSET_BITS) < GCARENA_RESERVE_MAX);
 	gcarena_params_default(&params);
 	if (arg->reserve)
 		params.reserve = arg->reserve;
@@ -318,7 +318,7 @@ static const struct command commands[] = {
 		COMMAND(ioctl_set, gcarena_set, value, true,
 			.reserved = offsetof(struct gcarena_set, reserved)),
 	[_IOC_NR(GCARENA_IOC_STATS)] =
-		COMMAND(ioctl_stats, gcarena_stats, split_chunks, true),
+		COMMAND(ioctl_stats, gcarena_stats, stop_timeout_pid, true),
 	[_IOC_NR(GCARENA_IOC_OBJECT)] =
 		COMMAND(ioctl_object, gcarena_object, state, true),
 };

@@ -13,6 +13,7 @@
 #include <linux/pseudo_fs.h>
 
 #include "arena.h"
+#include "park.h"
 
 #ifndef CONFIG_64BIT
 #error "gcarena scans 8-byte words: it needs a 64-bit kernel"
@@ -128,15 +129,25 @@ static int __init gcarena_init(void)
 	ret = gcarena_caches_create();
 	if (ret)
 		return ret;
+	ret = gcarena_park_module_init();
+	if (ret)
+		goto err_destroy_caches;
 	ret = misc_register(&gcarena_device);
 	if (ret)
-		gcarena_caches_destroy();
+		goto err_park_exit;
+	return 0;
+
+err_park_exit:
+	gcarena_park_module_exit();
+err_destroy_caches:
+	gcarena_caches_destroy();
 	return ret;
 }
 
 static void __exit gcarena_exit(void)
 {
 	misc_deregister(&gcarena_device);
+	gcarena_park_module_exit();
 	gcarena_caches_destroy();
 }
 

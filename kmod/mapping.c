@@ -6,10 +6,10 @@
  * The first mmap() chooses the base; later ones, in this or another process, get the
  * same address or an error. A VMA of an arena is never split, moved or resized.
  *
- * nr_vmas counts VMAs in all processes, forked ones included. A process gets a
- * struct gcarena_mapping when it first calls into the arena. When its VMA goes
- * (munmap, exec, exit, SIGKILL), the mapping is only flagged, because that happens
- * under mmap_lock; it is reaped with its root ranges under the heap lock later on.
+ * A process has a struct gcarena_mapping from mmap() or fork() on: the collector must
+ * know of it even if it never calls in. When its VMA goes (munmap, exec, exit,
+ * SIGKILL), the mapping is only flagged, because that happens under mmap_lock; it is
+ * reaped with its root ranges under the heap lock later on.
  */
 #include <linux/compat.h>
 #include <linux/mman.h>
@@ -34,12 +34,45 @@ static struct vm_area_struct *find_own_vma(const struct gcarena *arena)
 	return vma_is_ours(vma, arena) ? vma : NULL;
 }
 
+static struct gcarena_mapping *mapping_find(struct gcarena *arena, const struct mm_struct *mm)
+{
+	struct gcarena_mapping *mapping, *found = NULL;
+
+	lockdep_assert_held(&arena->mappings_lock);
+	list_for_each_entry(mapping, &arena->mappings, link) {
+		if (mapping->mm == mm && !mapping->dead)
+			found = mapping;
+	}
+	return found;
+}
+
+static void mapping_add(struct gcarena *arena, struct gcarena_mapping *mapping,
+			struct mm_struct *mm)
+{
+	lockdep_assert_held(&arena->mappings_lock);
+	mapping->mm = mm;
+	mapping->id = ++arena->last_mapping_id;
+	list_add(&mapping->link, &arena->mappings);
+}
+
+/*
+ * fork(), in the parent. It cannot fail: a process that the collector does not know
+ * would be fatal. The child's copy of an added range is a root like the parent's.
+ */
 static void gcarena_vma_open(struct vm_area_struct *vma)
 {
 	struct gcarena *arena = vma->vm_private_data;
+	struct gcarena_mapping *mapping, *parent;
 
+	/* mremap() makes a second VMA elsewhere, and unmaps it when we refuse to move. */
+	if (vma->vm_start != arena->heap.base)
+		return;
+	mapping = kzalloc(sizeof(*mapping), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 	spin_lock(&arena->mappings_lock);
-	arena->nr_vmas++;
+	parent = mapping_find(arena, current->mm);
+	if (parent)
+		mapping->ranges = gcarena_ranges_get(parent->ranges);
+	mapping_add(arena, mapping, vma->vm_mm);
 	spin_unlock(&arena->mappings_lock);
 }
 
@@ -48,11 +81,11 @@ static void gcarena_vma_close(struct vm_area_struct *vma)
 	struct gcarena *arena = vma->vm_private_data;
 	struct gcarena_mapping *mapping;
 
+	if (vma->vm_start != arena->heap.base)
+		return;		/* as in gcarena_vma_open() */
 	spin_lock(&arena->mappings_lock);
-	arena->nr_vmas--;
-	/* mremap() makes a second VMA elsewhere, and unmaps it when we refuse to move. */
 	list_for_each_entry(mapping, &arena->mappings, link) {
-		if (mapping->mm == vma->vm_mm && vma->vm_start == arena->heap.base)
+		if (mapping->mm == vma->vm_mm)
 			mapping->dead = true;
 	}
 	spin_unlock(&arena->mappings_lock);
@@ -97,39 +130,52 @@ static int check_request(const struct gcarena *arena, const struct vm_area_struc
 	return 0;
 }
 
-/*
- * Fix the base, or check it. A second VMA in the same process would be found by
- * find_own_vma(): mmap_lock is held for writing, so that one cannot go away.
- */
-static int claim_base(struct gcarena *arena, const struct vm_area_struct *vma)
+/* Does or did the address space map the arena? True for all that a cycle looks at. */
+static bool mm_is_known(struct gcarena *arena, const struct mm_struct *mm)
 {
-	int ret = 0;
+	struct gcarena_mapping *mapping;
 
-	spin_lock(&arena->mappings_lock);
-	if (arena->stopped)
-		ret = -EAGAIN;
-	else if (arena->heap.base && arena->heap.base != vma->vm_start)
-		ret = -EADDRINUSE;
-	else
-		arena->heap.base = vma->vm_start;
-	if (!ret)
-		arena->nr_vmas++;
-	spin_unlock(&arena->mappings_lock);
-	return ret;
+	lockdep_assert_held(&arena->mappings_lock);
+	list_for_each_entry(mapping, &arena->mappings, link) {
+		if (mapping->mm == mm)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Fix the base, or check it, and enter the mapping. A second VMA in the same process
+ * cannot be: it would have to have the same base.
+ */
+static int claim_base(struct gcarena *arena, const struct vm_area_struct *vma,
+		      struct gcarena_mapping *mapping)
+{
+	lockdep_assert_held(&arena->mappings_lock);
+	if (arena->heap.base && arena->heap.base != vma->vm_start)
+		return -EADDRINUSE;
+	if (arena->closed)
+		return mm_is_known(arena, vma->vm_mm) ? -EBUSY : -EAGAIN;
+	arena->heap.base = vma->vm_start;
+	mapping_add(arena, mapping, vma->vm_mm);
+	return 0;
 }
 
 /*
  * A process that maps the arena in the middle of a cycle would not stand still: it
- * waits. Its own mmap_lock is held meanwhile, which no collector takes.
+ * waits. Its mmap_lock is held meanwhile. The collector takes those of processes that
+ * map the arena, or did so when the cycle began: such a one must not wait.
  */
-static int claim_base_when_running(struct gcarena *arena, const struct vm_area_struct *vma)
+static int claim_base_when_running(struct gcarena *arena, const struct vm_area_struct *vma,
+				   struct gcarena_mapping *mapping)
 {
 	int ret;
 
 	do {
-		if (wait_event_killable(arena->world_started, !READ_ONCE(arena->stopped)))
+		if (wait_event_killable(arena->go, !READ_ONCE(arena->closed)))
 			return -EINTR;
-		ret = claim_base(arena, vma);
+		spin_lock(&arena->mappings_lock);
+		ret = claim_base(arena, vma, mapping);
+		spin_unlock(&arena->mappings_lock);
 	} while (ret == -EAGAIN);
 	return ret;
 }
@@ -142,18 +188,27 @@ static int claim_base_when_running(struct gcarena *arena, const struct vm_area_s
  * Called under mmap_lock for writing.
  *
  * Return: 0; -EINVAL: not the whole arena, or not aligned to a chunk; -EACCES:
- * not MAP_SHARED and writable; -EADDRINUSE: another base than the arena's;
+ * not MAP_SHARED and writable, or executable; -EADDRINUSE: another base than the arena's;
+ * -EBUSY: the process replaces its mapping, and the arena is being collected;
  * -EOPNOTSUPP: a 32-bit caller; -ENOMEM; -EINTR.
  */
 int gcarena_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct gcarena *arena = file->private_data;
+	struct gcarena_mapping *mapping;
 	int ret;
 
-	ret = gcarena_setup_default(arena) ?: check_request(arena, vma) ?:
-	      claim_base_when_running(arena, vma);
+	ret = gcarena_setup_default(arena) ?: check_request(arena, vma);
 	if (ret)
 		return ret;
+	mapping = kzalloc(sizeof(*mapping), GCARENA_GFP);
+	if (!mapping)
+		return -ENOMEM;
+	ret = claim_base_when_running(arena, vma, mapping);
+	if (ret) {
+		kfree(mapping);
+		return ret;
+	}
 	/*
 	 * MIXEDMAP: pages are inserted one by one, with their own reference counts.
 	 * DONTEXPAND also keeps VMAs from being merged.
@@ -196,37 +251,29 @@ unsigned long gcarena_get_area(struct file *file, unsigned long addr, unsigned l
 	return IS_ERR_VALUE(got) ? got : round_up(got, GCARENA_CHUNK_BYTES);
 }
 
-static struct gcarena_mapping *mapping_find(struct gcarena *arena)
+/* Does address space @mm, which may be NULL, have the arena mapped? */
+bool gcarena_mapping_has_mm(struct gcarena *arena, const struct mm_struct *mm)
+{
+	bool has;
+
+	spin_lock(&arena->mappings_lock);
+	has = mm && mapping_find(arena, mm);
+	spin_unlock(&arena->mappings_lock);
+	return has;
+}
+
+/* A mapping whose memory was not scanned in this stop, or NULL. */
+struct gcarena_mapping *gcarena_mapping_unscanned(struct gcarena *arena)
 {
 	struct gcarena_mapping *mapping, *found = NULL;
 
 	spin_lock(&arena->mappings_lock);
 	list_for_each_entry(mapping, &arena->mappings, link) {
-		if (mapping->mm == current->mm && !mapping->dead)
+		if (!mapping->dead && mapping->scanned != arena->stop)
 			found = mapping;
 	}
 	spin_unlock(&arena->mappings_lock);
 	return found;
-}
-
-/*
- * Under mmap_lock, so that the VMA's close, which would flag the mapping, comes
- * before the look-up or after the insertion.
- */
-static bool mapping_insert(struct gcarena *arena, struct gcarena_mapping *mapping)
-{
-	bool mapped;
-
-	mmap_read_lock(current->mm);
-	mapped = find_own_vma(arena);
-	if (mapped) {
-		spin_lock(&arena->mappings_lock);
-		mapping->id = ++arena->last_mapping_id;
-		list_add(&mapping->link, &arena->mappings);
-		spin_unlock(&arena->mappings_lock);
-	}
-	mmap_read_unlock(current->mm);
-	return mapped;
 }
 
 /**
@@ -235,34 +282,23 @@ static bool mapping_insert(struct gcarena *arena, struct gcarena_mapping *mappin
  *
  * The mapping stays, even if it is flagged dead, until the heap lock is dropped.
  *
- * Return: the mapping, ERR_PTR(-ENXIO): the process has not mapped the arena, or
- * ERR_PTR(-ENOMEM).
+ * Return: the mapping, or ERR_PTR(-ENXIO): the process has not mapped the arena.
  */
 struct gcarena_mapping *gcarena_mapping_get(struct gcarena *arena)
 {
 	struct gcarena_mapping *mapping;
 
 	lockdep_assert_held(&arena->lock);
-	if (!gcarena_is_created(arena) || !READ_ONCE(arena->heap.base))
-		return ERR_PTR(-ENXIO);
-	mapping = mapping_find(arena);
-	if (mapping)
-		return mapping;
-	mapping = kzalloc(sizeof(*mapping), GCARENA_GFP);
-	if (!mapping)
-		return ERR_PTR(-ENOMEM);
-	mapping->mm = current->mm;
-	mapping->ranges = RB_ROOT;
-	if (mapping_insert(arena, mapping))
-		return mapping;
-	kfree(mapping);
-	return ERR_PTR(-ENXIO);
+	spin_lock(&arena->mappings_lock);
+	mapping = mapping_find(arena, current->mm);
+	spin_unlock(&arena->mappings_lock);
+	return mapping ?: ERR_PTR(-ENXIO);
 }
 
 /*
- * Free what processes left behind, but for mappings that owners refer to (one may have
- * died since owners were reaped), and for those of the caller, which may be using
- * one that another of its threads has unmapped meanwhile.
+ * Free what processes left behind, but for mappings that owners refer to: one may have
+ * died since owners were reaped. Not called by cycles, whose callers use mappings.
+ * @last: the arena ends.
  */
 void gcarena_mappings_reap(struct gcarena *arena, bool last)
 {
@@ -272,38 +308,14 @@ void gcarena_mappings_reap(struct gcarena *arena, bool last)
 	lockdep_assert_held(&arena->lock);
 	spin_lock(&arena->mappings_lock);
 	list_for_each_entry_safe(mapping, next, &arena->mappings, link) {
-		if (last || (mapping->dead && !mapping->nr_owners &&
-			     mapping->mm != current->mm))
+		if (last || (mapping->dead && !mapping->nr_owners))
 			list_move(&mapping->link, &dead);
 	}
 	spin_unlock(&arena->mappings_lock);
 	list_for_each_entry_safe(mapping, next, &dead, link) {
-		gcarena_ranges_destroy(mapping);
+		gcarena_ranges_put(mapping->ranges);
 		kfree(mapping);
 	}
-}
-
-/*
- * Let no mapping be added from here on, if there is but one. Forks count before they
- * call in. Pairs with gcarena_mappings_thaw().
- */
-bool gcarena_mappings_freeze(struct gcarena *arena)
-{
-	bool only;
-
-	spin_lock(&arena->mappings_lock);
-	only = arena->nr_vmas == 1;
-	WRITE_ONCE(arena->stopped, only);
-	spin_unlock(&arena->mappings_lock);
-	return only;
-}
-
-void gcarena_mappings_thaw(struct gcarena *arena)
-{
-	spin_lock(&arena->mappings_lock);
-	WRITE_ONCE(arena->stopped, false);
-	spin_unlock(&arena->mappings_lock);
-	wake_up_all(&arena->world_started);
 }
 
 /**

@@ -2,19 +2,24 @@
 /*
  * Roots: where the program's pointers are.
  *
- * Found without the program's help: the calling thread's general registers, its stack
- * from the stack pointer on, its thread-local storage, and the writable data segments
- * of the program and its libraries. Vector registers are not read: the caller is in a
- * system call, and a call destroys them all (System V ABI). On top come the ranges
- * that the program added; with GCARENA_ROOTS_EXPLICIT they are all there is.
+ * Found without the program's help, in every process that maps the arena: its writable
+ * data segments, and of every thread the general and the vector registers, the stack
+ * from the stack pointer on, and thread-local storage. On top come the ranges that
+ * the program added; with GCARENA_ROOTS_EXPLICIT they are all there is.
+ *
+ * Vector registers of a thread in a system call are read as they were saved when it
+ * last slept. (A thread that is in a cycle of another arena may not have slept yet:
+ * it has called ioctl(), and a call destroys them, by the System V ABI.)
  *
  * When in doubt, memory is scanned: too many roots cost time, a missing one costs
  * an object.
  *
- * The list of VMAs is made under mmap_lock, and the memory is read after it was dropped:
- * reading may fault. The world is stopped, so the list stays true. Memory that
+ * Lists of VMAs are made under mmap_lock, and the memory is read after it was dropped:
+ * reading may fault. The world is stopped, so the lists stay true. Memory that
  * cannot be read, the program cannot read either; for an added range that is an error.
  */
+#include <linux/elf.h>
+#include <linux/regset.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task_stack.h>
 #include <linux/uaccess.h>
@@ -22,6 +27,7 @@
 #include "arch.h"
 #include "arena.h"
 #include "mark.h"
+#include "park.h"
 
 #define BUFFER_BYTES	(32UL * 1024)
 
@@ -33,7 +39,7 @@
 
 /**
  * struct gcarena_range - a range that the program added
- * @node: in mapping->ranges, by start and end
+ * @node: in ranges->root, by start and end
  * @start: first byte
  * @end: one past the last
  * @count: how often it was added
@@ -46,13 +52,34 @@ struct gcarena_range {
 };
 
 /**
+ * struct gcarena_ranges - all ranges of a process, or of several after fork()
+ * @refs: mappings that share it. With more than one it is copied before a change
+ * @root: struct gcarena_range
+ * @nr: how many
+ *
+ * Read and changed under the heap lock. The pointer to it in a mapping changes under
+ * mappings_lock as well, as fork() takes a reference under that alone.
+ */
+struct gcarena_ranges {
+	refcount_t refs;
+	struct rb_root root;
+	u32 nr;
+};
+
+/**
  * struct scan - reading roots
+ * @arena: the arena
  * @m: where words go
+ * @task: a thread in the address space that is being read
+ * @mm: that address space; a reference
  * @buffer: BUFFER_BYTES
  * @bytes: read so far
  */
 struct scan {
+	struct gcarena *arena;
 	struct gcarena_marker *m;
+	struct task_struct *task;
+	struct mm_struct *mm;
 	unsigned long *buffer;
 	u64 bytes;
 };
@@ -69,21 +96,19 @@ struct area {
 
 /**
  * struct finder - looking for areas among the VMAs
+ * @mm: the address space
  * @areas: found so far
  * @nr: how many; more than @room: some are missing
  * @room: entries in @areas
- * @sp: the thread's stack pointer
- * @tp: its thread pointer
  * @all: all private memory is wanted
  * @image_end: end of the last VMA that belongs to a file mapped privately: an
  *	anonymous one that starts there is its .bss
  */
 struct finder {
+	struct mm_struct *mm;
 	struct area *areas;
 	unsigned int nr;
 	unsigned int room;
-	unsigned long sp;
-	unsigned long tp;
 	bool all;
 	unsigned long image_end;
 };
@@ -96,10 +121,10 @@ static int range_compare(const struct gcarena_range *range, u64 start, u64 end)
 }
 
 /* Find the range, or the place where it would be. */
-static struct gcarena_range *range_find(struct gcarena_mapping *mapping, u64 start, u64 end,
+static struct gcarena_range *range_find(struct gcarena_ranges *ranges, u64 start, u64 end,
 					struct rb_node **parent, struct rb_node ***link)
 {
-	struct rb_node **node = &mapping->ranges.rb_node;
+	struct rb_node **node = &ranges->root.rb_node;
 
 	*parent = NULL;
 	while (*node) {
@@ -115,65 +140,127 @@ static struct gcarena_range *range_find(struct gcarena_mapping *mapping, u64 sta
 	return NULL;
 }
 
-static int range_insert(struct gcarena_mapping *mapping, u64 start, u64 end)
+static int range_insert(struct gcarena_ranges *ranges, u64 start, u64 end, u32 count)
 {
 	struct rb_node *parent, **link;
-	struct gcarena_range *range = range_find(mapping, start, end, &parent, &link);
+	struct gcarena_range *range = range_find(ranges, start, end, &parent, &link);
 
-	if (range && range->count < U32_MAX) {
-		range->count++;
+	if (range && range->count <= U32_MAX - count) {
+		range->count += count;
 		return 0;
 	}
-	if (range || mapping->nr_ranges >= GCARENA_ROOTS_RANGES_MAX)
+	if (range || ranges->nr >= GCARENA_ROOTS_RANGES_MAX)
 		return -ENOSPC;
 	range = kmalloc(sizeof(*range), GCARENA_GFP);
 	if (!range)
 		return -ENOMEM;
 	range->start = start;
 	range->end = end;
-	range->count = 1;
+	range->count = count;
 	rb_link_node(&range->node, parent, link);
-	rb_insert_color(&range->node, &mapping->ranges);
-	mapping->nr_ranges++;
+	rb_insert_color(&range->node, &ranges->root);
+	ranges->nr++;
 	return 0;
 }
 
-static int range_remove(struct gcarena_mapping *mapping, u64 start, u64 end)
+/* One more user. NULL is nobody's. */
+struct gcarena_ranges *gcarena_ranges_get(struct gcarena_ranges *ranges)
+{
+	if (ranges)
+		refcount_inc(&ranges->refs);
+	return ranges;
+}
+
+void gcarena_ranges_put(struct gcarena_ranges *ranges)
+{
+	struct gcarena_range *range, *next;
+
+	if (!ranges || !refcount_dec_and_test(&ranges->refs))
+		return;
+	rbtree_postorder_for_each_entry_safe(range, next, &ranges->root, node)
+		kfree(range);
+	kfree(ranges);
+}
+
+static struct gcarena_ranges *ranges_copy(const struct gcarena_ranges *from)
+{
+	struct gcarena_ranges *to = kzalloc(sizeof(*to), GCARENA_GFP);
+	struct rb_node *node;
+	int ret = 0;
+
+	if (!to)
+		return NULL;
+	refcount_set(&to->refs, 1);
+	for (node = from ? rb_first(&from->root) : NULL; node && !ret; node = rb_next(node)) {
+		struct gcarena_range *range = rb_entry(node, struct gcarena_range, node);
+
+		ret = range_insert(to, range->start, range->end, range->count);
+	}
+	if (!ret)
+		return to;
+	gcarena_ranges_put(to);
+	return NULL;
+}
+
+/* The process's own ranges, to be changed. NULL: no memory. */
+static struct gcarena_ranges *ranges_own(struct gcarena *arena, struct gcarena_mapping *mapping)
+{
+	struct gcarena_ranges *old = mapping->ranges, *own;
+
+	if (old && refcount_read(&old->refs) == 1)
+		return old;
+	own = ranges_copy(old);
+	if (!own)
+		return NULL;
+	spin_lock(&arena->mappings_lock);
+	mapping->ranges = own;
+	spin_unlock(&arena->mappings_lock);
+	gcarena_ranges_put(old);
+	return own;
+}
+
+static int range_add(struct gcarena_ranges *ranges, u64 start, u64 end)
+{
+	return range_insert(ranges, start, end, 1);
+}
+
+static int range_remove(struct gcarena_ranges *ranges, u64 start, u64 end)
 {
 	struct rb_node *parent, **link;
-	struct gcarena_range *range = range_find(mapping, start, end, &parent, &link);
+	struct gcarena_range *range = range_find(ranges, start, end, &parent, &link);
 
 	if (!range)
 		return -ENOENT;
 	if (--range->count)
 		return 0;
-	rb_erase(&range->node, &mapping->ranges);
-	mapping->nr_ranges--;
+	rb_erase(&range->node, &ranges->root);
+	ranges->nr--;
 	kfree(range);
 	return 0;
 }
 
-/* The process is gone. */
-void gcarena_ranges_destroy(struct gcarena_mapping *mapping)
+static int with_ranges_locked(struct gcarena *arena, u64 start, u64 end,
+			      int (*change)(struct gcarena_ranges *ranges, u64 start, u64 end))
 {
-	struct gcarena_range *range, *next;
+	struct gcarena_mapping *mapping = gcarena_mapping_get(arena);
+	struct gcarena_ranges *ranges;
 
-	rbtree_postorder_for_each_entry_safe(range, next, &mapping->ranges, node)
-		kfree(range);
+	if (IS_ERR(mapping))
+		return PTR_ERR(mapping);
+	ranges = ranges_own(arena, mapping);
+	return ranges ? change(ranges, start, end) : -ENOMEM;
 }
 
-static int with_range(struct gcarena *arena, u64 addr, u64 len,
-		      int (*change)(struct gcarena_mapping *mapping, u64 start, u64 end))
+static int with_ranges(struct gcarena *arena, u64 addr, u64 len,
+		       int (*change)(struct gcarena_ranges *ranges, u64 start, u64 end))
 {
-	struct gcarena_mapping *mapping;
 	int ret;
 
 	if (!len || addr + len < addr || addr + len > TASK_SIZE)
 		return -EINVAL;
 	if (mutex_lock_killable(&arena->lock))
 		return -EINTR;
-	mapping = gcarena_mapping_get(arena);
-	ret = IS_ERR(mapping) ? PTR_ERR(mapping) : change(mapping, addr, addr + len);
+	ret = with_ranges_locked(arena, addr, addr + len, change);
 	mutex_unlock(&arena->lock);
 	return ret;
 }
@@ -181,28 +268,45 @@ static int with_range(struct gcarena *arena, u64 addr, u64 len,
 /* GCARENA_IOC_ROOTS_ADD. Return: 0 or a negative errno as in the ABI. */
 int gcarena_range_add(struct gcarena *arena, u64 addr, u64 len)
 {
-	return with_range(arena, addr, len, range_insert);
+	return with_ranges(arena, addr, len, range_add);
 }
 
 /* GCARENA_IOC_ROOTS_DEL. Return: 0 or a negative errno as in the ABI. */
 int gcarena_range_del(struct gcarena *arena, u64 addr, u64 len)
 {
-	return with_range(arena, addr, len, range_remove);
+	return with_ranges(arena, addr, len, range_remove);
 }
 
 /*
- * Mark from one buffer full. Pages that cannot be read are left out.
+ * Read memory of the address space. What our own protection keys forbid, another
+ * thread may be using: then it is read as a debugger would.
+ * Return: bytes read, from the start on.
+ */
+static unsigned long read_memory(struct scan *scan, unsigned long start, unsigned long bytes)
+{
+	unsigned long done = 0;
+	int got;
+
+	if (scan->mm == current->mm)
+		done = bytes - copy_from_user(scan->buffer, (void __user *)start, bytes);
+	if (done == bytes)
+		return done;
+	got = access_process_vm(scan->task, start + done, (void *)scan->buffer + done,
+				bytes - done, 0);
+	return done + max(got, 0);
+}
+
+/*
+ * Mark from one buffer full.
  * Return: bytes done, -EFAULT: nothing was readable, or -EINTR.
  */
 static long scan_buffer(struct scan *scan, unsigned long start, unsigned long bytes)
 {
-	unsigned long left;
 	int ret;
 
-	left = copy_from_user(scan->buffer, (void __user *)start, bytes);
+	bytes = round_down(read_memory(scan, start, bytes), sizeof(long));
 	if (gcarena_checkpoint())
 		return -EINTR;
-	bytes = round_down(bytes - left, sizeof(long));
 	if (!bytes)
 		return -EFAULT;
 	scan->bytes += bytes;
@@ -232,7 +336,9 @@ static int scan_ranges(struct scan *scan, struct gcarena_mapping *mapping)
 	struct rb_node *node;
 	int ret = 0;
 
-	for (node = rb_first(&mapping->ranges); node && !ret; node = rb_next(node)) {
+	if (!mapping->ranges)
+		return 0;
+	for (node = rb_first(&mapping->ranges->root); node && !ret; node = rb_next(node)) {
 		struct gcarena_range *range = rb_entry(node, struct gcarena_range, node);
 
 		ret = scan_area(scan, (struct area) { range->start, range->end }, true);
@@ -240,14 +346,9 @@ static int scan_ranges(struct scan *scan, struct gcarena_mapping *mapping)
 	return ret;
 }
 
-static int scan_registers(struct scan *scan)
+static bool contains(const struct vm_area_struct *vma, unsigned long addr)
 {
-	const struct pt_regs *regs = task_pt_regs(current);
-
-	BUILD_BUG_ON(sizeof(*regs) % sizeof(long));
-	memcpy(scan->buffer, regs, sizeof(*regs));
-	scan->bytes += sizeof(*regs);
-	return gcarena_mark_words(scan->m, scan->buffer, sizeof(*regs) / sizeof(long));
+	return vma->vm_start <= addr && addr < vma->vm_end;
 }
 
 static void found(struct finder *f, unsigned long start, unsigned long end)
@@ -259,31 +360,6 @@ static void found(struct finder *f, unsigned long start, unsigned long end)
 	f->nr++;
 }
 
-static bool contains(const struct vm_area_struct *vma, unsigned long addr)
-{
-	return vma->vm_start <= addr && addr < vma->vm_end;
-}
-
-/*
- * The stack in use, from the stack pointer to the end of its VMA. A thread on a signal
- * stack or a coroutine's has frames on its first stack, too, where its stack
- * pointer was we do not know where: all of it then.
- */
-static void find_stack(struct finder *f, const struct vm_area_struct *vma)
-{
-	if (contains(vma, f->sp))
-		found(f, max(vma->vm_start, f->sp - GCARENA_RED_ZONE), vma->vm_end);
-	else if (contains(vma, current->mm->start_stack) && thread_group_leader(current))
-		found(f, vma->vm_start, vma->vm_end);
-}
-
-/* Thread-local storage, unless it lies in the stack's VMA. */
-static void find_tls(struct finder *f, const struct vm_area_struct *vma)
-{
-	if (contains(vma, f->tp) && !contains(vma, f->sp))
-		found(f, vma->vm_start, min(vma->vm_end, f->tp + GCARENA_TLS_ABOVE));
-}
-
 /*
  * .data is private and writable memory of a file. .bss is anonymous and comes directly
  * behind it; the program's own ends where the heap of brk() starts, which may be part of
@@ -291,107 +367,279 @@ static void find_tls(struct finder *f, const struct vm_area_struct *vma)
  */
 static void find_data(struct finder *f, const struct vm_area_struct *vma)
 {
-	const struct mm_struct *mm = current->mm;
 	unsigned long end = vma->vm_end;
 
-	if (!vma->vm_file && vma->vm_start >= mm->start_brk && vma->vm_start < mm->brk)
+	if (!vma->vm_file && vma->vm_start >= f->mm->start_brk && vma->vm_start < f->mm->brk)
 		return;
-	if (!vma->vm_file && vma->vm_start < mm->start_brk)
-		end = min(end, mm->start_brk);
+	if (!vma->vm_file && vma->vm_start < f->mm->start_brk)
+		end = min(end, f->mm->start_brk);
 	if (vma->vm_file || vma->vm_start == f->image_end ||
-	    (vma->vm_start < mm->start_brk && vma->vm_end > mm->end_data))
+	    (vma->vm_start < f->mm->start_brk && vma->vm_end > f->mm->end_data))
 		found(f, vma->vm_start, end);
 }
 
+/* Stacks are looked at with their threads: what is below a stack pointer is dead. */
 static void find_in_vma(struct finder *f, const struct vm_area_struct *vma)
 {
 	bool image = vma->vm_file && !(vma->vm_flags & VM_SHARED);
 
-	if (!(vma->vm_flags & VM_WRITE) || (vma->vm_flags & VM_NEVER)) {
-		/* Nothing to find, but for where .bss may start. */
-	} else if (contains(vma, f->sp) || contains(vma, current->mm->start_stack)) {
-		/* Below the stack pointer, a stack's memory is dead, or not there yet. */
-		find_stack(f, vma);
-	} else if (!(vma->vm_flags & VM_NO_DATA)) {
-		if (f->all) {
+	if ((vma->vm_flags & VM_WRITE) && !(vma->vm_flags & VM_NO_DATA) &&
+	    !contains(vma, f->mm->start_stack)) {
+		if (f->all)
 			found(f, vma->vm_start, vma->vm_end);
-		} else {
+		else
 			find_data(f, vma);
-			find_tls(f, vma);
-		}
 	}
 	if (image || (!vma->vm_file && vma->vm_start == f->image_end))
 		f->image_end = vma->vm_end;
 }
 
-/* Each VMA gives two areas at most. */
-static int finder_init(struct finder *f, u32 root_mode)
-{
-	unsigned long sp = user_stack_pointer(task_pt_regs(current));
-
-	memset(f, 0, sizeof(*f));
-	f->sp = sp;
-	f->tp = gcarena_thread_pointer();
-	/* On a signal stack, only the first thread's other stack is known. */
-	f->all = root_mode == GCARENA_ROOTS_ALL ||
-		 (on_sig_stack(sp) && !thread_group_leader(current));
-	f->room = 2 * (READ_ONCE(current->mm->map_count) + 16);
-	f->areas = kvmalloc_array(f->room, sizeof(*f->areas), GCARENA_GFP);
-	return f->areas ? 0 : -ENOMEM;
-}
-
 /* The world is stopped: map_count, and the list, stay as they are. */
 static int find_areas(struct finder *f)
 {
-	VMA_ITERATOR(vmi, current->mm, 0);
+	VMA_ITERATOR(vmi, f->mm, 0);
 	struct vm_area_struct *vma;
 
-	if (mmap_read_lock_killable(current->mm))
+	if (mmap_read_lock_killable(f->mm))
 		return -EINTR;
 	for_each_vma(vmi, vma)
 		find_in_vma(f, vma);
-	mmap_read_unlock(current->mm);
+	mmap_read_unlock(f->mm);
 	/* A root left out is an object lost: rather give the cycle up. */
 	return f->nr <= f->room ? 0 : -ENOMEM;
 }
 
-static int scan_found(struct scan *scan, u32 root_mode)
+/* The data segments of a process, or with @all its memory but for stacks. */
+static int scan_data(struct scan *scan, bool all)
 {
-	struct finder f;
+	struct finder f = { .mm = scan->mm, .all = all };
 	unsigned int i;
 	int ret;
 
-	ret = finder_init(&f, root_mode);
-	if (ret)
-		return ret;
+	f.room = READ_ONCE(scan->mm->map_count) + 16;
+	f.areas = kvmalloc_array(f.room, sizeof(*f.areas), GCARENA_GFP);
+	if (!f.areas)
+		return -ENOMEM;
 	ret = find_areas(&f);
 	for (i = 0; i < f.nr && !ret; i++)
 		ret = scan_area(scan, f.areas[i], false);
 	kvfree(f.areas);
-	return ret ?: scan_registers(scan);
+	return ret;
+}
+
+/* Say whose memory is to be read. Return: false: the process is gone. */
+static bool scan_enter(struct scan *scan, struct task_struct *task)
+{
+	scan->task = task;
+	scan->mm = task ? get_task_mm(task) : NULL;
+	return scan->mm;
+}
+
+static void scan_leave(struct scan *scan)
+{
+	/* Not the last reference: the thread is stopped, and has one. Else it is soon. */
+	mmput_async(scan->mm);
+	scan->mm = NULL;
+}
+
+/* Data segments and added ranges of a process. */
+static int scan_process(struct scan *scan, struct gcarena_mapping *mapping)
+{
+	struct task_struct *task = current;
+	int ret = 0;
+
+	mapping->scanned = scan->arena->stop;
+	if (mapping->mm != current->mm)
+		task = gcarena_park_task_of(scan->arena, mapping->mm);
+	if (!scan_enter(scan, task))
+		return 0;
+	if (scan->mm == mapping->mm)
+		ret = scan_ranges(scan, mapping);
+	if (!ret && scan->arena->params.root_mode != GCARENA_ROOTS_EXPLICIT)
+		ret = scan_data(scan, scan->arena->params.root_mode == GCARENA_ROOTS_ALL);
+	scan_leave(scan);
+	/*
+	 * The thread through which the memory was read is being killed: try again through
+	 * another. When there is none left, the process takes its roots with it.
+	 */
+	if (task->flags & PF_EXITING && ret != -EINTR) {
+		mapping->scanned = 0;
+		ret = 0;
+	}
+	return ret;
+}
+
+static int scan_registers(struct scan *scan, const struct pt_regs *regs)
+{
+	BUILD_BUG_ON(sizeof(*regs) % sizeof(long));
+	memcpy(scan->buffer, regs, sizeof(*regs));
+	scan->bytes += sizeof(*regs);
+	return gcarena_mark_words(scan->m, scan->buffer, sizeof(*regs) / sizeof(long));
+}
+
+static int scan_vector_registers(struct scan *scan)
+{
+	const struct user_regset_view *view = task_user_regset_view(scan->task);
+	const struct user_regset *set;
+	int got;
+
+	for (set = view->regsets; set < view->regsets + view->n; set++) {
+		if (set->core_note_type != GCARENA_NT_VECTOR)
+			continue;
+		got = regset_get(scan->task, set, BUFFER_BYTES, scan->buffer);
+		if (got < 0)
+			return 0;	/* the processor has none */
+		scan->bytes += got;
+		return gcarena_mark_words(scan->m, scan->buffer, got / sizeof(long));
+	}
+	return 0;
+}
+
+/* The writable VMA at @addr that may hold a stack, as an area. */
+static bool find_vma_at(struct mm_struct *mm, unsigned long addr, struct area *area)
+{
+	struct vm_area_struct *vma = vma_lookup(mm, addr);
+
+	if (!vma || !(vma->vm_flags & VM_WRITE) || (vma->vm_flags & VM_NEVER))
+		return false;
+	*area = (struct area) { vma->vm_start, vma->vm_end };
+	return true;
+}
+
+#define MAX_THREAD_AREAS	3
+
+/*
+ * The stack in use, from the stack pointer to the end of its VMA; and thread-local
+ * storage, unless it lies in there. A first thread on a signal stack or a coroutine's
+ * has frames on its first stack, too, where its stack pointer was we do not know
+ * where: all of it then.
+ */
+static unsigned int find_thread_areas(struct mm_struct *mm, unsigned long sp, unsigned long tp,
+				      bool leader, struct area *areas)
+{
+	struct area stack = { }, other;
+	unsigned int nr = 0;
+
+	if (find_vma_at(mm, sp, &stack)) {
+		areas[nr].start = max(stack.start, sp - GCARENA_RED_ZONE);
+		areas[nr++].end = stack.end;
+	}
+	if (find_vma_at(mm, tp, &other) && other.start != stack.start) {
+		areas[nr].start = other.start;
+		areas[nr++].end = min(other.end, tp + GCARENA_TLS_ABOVE);
+	}
+	if (leader && find_vma_at(mm, mm->start_stack, &other) && other.start != stack.start)
+		areas[nr++] = other;
+	return nr;
+}
+
+static bool on_signal_stack(const struct task_struct *task, unsigned long sp)
+{
+	return task->sas_ss_size && sp - task->sas_ss_sp < task->sas_ss_size;
+}
+
+/* Registers, stack and TLS of a thread that stands still. */
+static int scan_thread_memory(struct scan *scan)
+{
+	const struct pt_regs *regs = task_pt_regs(scan->task);
+	unsigned long sp = user_stack_pointer((struct pt_regs *)regs);
+	bool leader = thread_group_leader(scan->task);
+	struct area areas[MAX_THREAD_AREAS];
+	unsigned int i, nr;
+	int ret;
+
+	ret = scan_registers(scan, regs) ?: scan_vector_registers(scan);
+	if (ret)
+		return ret;
+	if (mmap_read_lock_killable(scan->mm))
+		return -EINTR;
+	nr = find_thread_areas(scan->mm, sp, gcarena_thread_pointer(scan->task), leader, areas);
+	mmap_read_unlock(scan->mm);
+	for (i = 0; i < nr && !ret; i++)
+		ret = scan_area(scan, areas[i], false);
+	/* Where the other stack of such a thread lies is not known: look everywhere. */
+	if (!ret && !leader && on_signal_stack(scan->task, sp))
+		ret = scan_data(scan, true);
+	return ret;
+}
+
+static int scan_task(struct scan *scan, struct task_struct *task)
+{
+	int ret;
+
+	if (scan->arena->params.root_mode == GCARENA_ROOTS_EXPLICIT || !scan_enter(scan, task))
+		return 0;
+	ret = scan_thread_memory(scan);
+	scan_leave(scan);
+	return ret;
+}
+
+/* A thread that has moved meanwhile is left for the next round. */
+static int scan_parker(struct scan *scan, struct gcarena_parker *parker)
+{
+	bool still = gcarena_thread_look(parker);
+	int ret = 0;
+
+	if (!gcarena_thread_is_gone(parker)) {
+		if (still)
+			ret = scan_task(scan, parker->task);
+		if (ret)
+			return ret;
+		if (!still || !gcarena_thread_unchanged(parker)) {
+			if (gcarena_park_timed_out(scan->arena, parker))
+				return -ETIMEDOUT;
+			return gcarena_world_check(scan->arena);
+		}
+	}
+	parker->scanned = true;
+	scan->arena->counters.stop_threads_last++;
+	return 0;
+}
+
+/* Everything that is known and was not scanned. Return: 1: something was, 0, -errno. */
+static int scan_round(struct scan *scan)
+{
+	struct gcarena_mapping *mapping;
+	struct gcarena_parker *parker;
+	int ret = 0, some = 0;
+
+	while (!ret && (mapping = gcarena_mapping_unscanned(scan->arena))) {
+		ret = scan_process(scan, mapping);
+		some = 1;
+	}
+	while (!ret && (parker = gcarena_park_next(scan->arena))) {
+		ret = scan_parker(scan, parker);
+		some = 1;
+	}
+	return ret ?: some;
 }
 
 /**
  * gcarena_roots_mark() - mark what the roots reach
  * @arena: the arena, its world stopped
- * @mapping: the calling process's mapping
  * @m: the marker
  * @bytes: set to the bytes of roots read
  *
- * Return: 0; -EFAULT: an added range cannot be read; -ENOMEM; -EINTR.
+ * Return: 0; -EFAULT: an added range cannot be read; -ETIMEDOUT: a thread that woke up
+ * in the kernel did not settle again; -ENOMEM; -EINTR.
  */
-int gcarena_roots_mark(struct gcarena *arena, struct gcarena_mapping *mapping,
-		       struct gcarena_marker *m, u64 *bytes)
+int gcarena_roots_mark(struct gcarena *arena, struct gcarena_marker *m, u64 *bytes)
 {
-	struct scan scan = { .m = m };
+	struct scan scan = { .arena = arena, .m = m };
 	int ret;
 
 	scan.buffer = kvmalloc(BUFFER_BYTES, GCARENA_GFP);
 	if (!scan.buffer)
 		return -ENOMEM;
-	ret = scan_ranges(&scan, mapping);
-	if (!ret && arena->params.root_mode != GCARENA_ROOTS_EXPLICIT)
-		ret = scan_found(&scan, arena->params.root_mode);
+	arena->counters.stop_threads_last = 1;
+	ret = scan_task(&scan, current);
+	/* Threads and processes may be born by sleepers that wake up in clone(). */
+	while (!ret) {
+		ret = scan_round(&scan);
+		if (ret <= 0)
+			break;
+		ret = gcarena_world_check(arena);
+	}
 	kvfree(scan.buffer);
 	*bytes = scan.bytes;
 	return ret;

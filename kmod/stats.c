@@ -3,7 +3,8 @@
 #include "arena.h"
 
 #define FEATURES (GCARENA_FEATURE_MARK_SWEEP | GCARENA_FEATURE_TYPES | \
-		  GCARENA_FEATURE_AUTO_ROOTS | GCARENA_FEATURE_AUTO_COLLECT)
+		  GCARENA_FEATURE_AUTO_ROOTS | GCARENA_FEATURE_AUTO_COLLECT | \
+		  GCARENA_FEATURE_STOP_WORLD)
 
 static void fill_heap(const struct gcarena_heap *heap, struct gcarena_stats *stats)
 {
@@ -45,6 +46,11 @@ static void fill_counters(const struct gcarena_counters *c, struct gcarena_stats
 	stats->owned_spans = c->owned_spans;
 	stats->huge_chunks = c->huge_chunks;
 	stats->split_chunks = c->split_chunks;
+	stats->stop_last_ns = c->stop_last_ns;
+	stats->stop_total_ns = c->stop_total_ns;
+	stats->stop_max_ns = c->stop_max_ns;
+	stats->stop_threads_last = c->stop_threads_last;
+	stats->stop_timeout_pid = c->stop_timeout_pid;
 }
 
 /* GCARENA_IOC_STATS, under the heap lock. */

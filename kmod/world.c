@@ -1,89 +1,73 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Stopping the world: while a cycle traces, no program code may run that can see the
- * arena.
+ * Stopping the world: while a cycle traces, no program code runs that can see the
+ * arena, in any thread of any process that maps it.
  *
- * The calling thread is in an ioctl and so stands still. That it is the only thread of
- * the only process with a mapping is checked here: then nobody else can start
- * a thread, map the arena, or run, until the ioctl returns. If it is not, the cycle is
- * refused; nothing is guessed.
+ * Threads are parked by park.c. The calling thread is in an ioctl and so stands still;
+ * while it collects it counts as settled for other arenas' cycles, which would
+ * otherwise wait for it as it may wait for them.
+ *
+ * Order of a stop: gcarena_world_stop(); then gcarena_roots_mark() scans each thread
+ * and process, and asks gcarena_world_check() for more until there are none; then
+ * gcarena_world_start().
  */
-#include <linux/delay.h>
-#include <linux/sched/signal.h>
+#include <linux/ktime.h>
+#include <linux/xarray.h>
 
 #include "arena.h"
-#include "compat.h"
+#include "park.h"
 
-#define EXEC_WAIT_TRIES	200	/* of 0.1 to 0.2 ms */
+/* Threads in a cycle, by the number of their task. */
+static DEFINE_XARRAY(collecting);
 
-/* Can the task run user code in the caller's address space? */
-static bool task_counts(const struct task_struct *task, const struct mm_struct *mm)
+bool gcarena_is_collecting(const struct task_struct *task)
 {
-	if (task == current || READ_ONCE(task->mm) != mm)
-		return false;
-	/* An exiting thread does not go back to user mode. */
-	return !(READ_ONCE(task->flags) & PF_EXITING) && !gcarena_task_is_kernel_only(task);
+	return xa_load(&collecting, (unsigned long)task >> 6);
 }
 
-/*
- * Does the calling thread have its address space to itself? Finds CLONE_VM processes.
- * Return: 0; -EBUSY: no; -EAGAIN: not yet, the others are all in execve().
+/**
+ * gcarena_world_check() - let all threads of all processes settle
+ * @arena: the arena, between gcarena_world_stop() and gcarena_world_start()
+ *
+ * Return: 0; -ETIMEDOUT, -ENOMEM or -EINTR: the cycle must be given up.
  */
-static int thread_is_only(void)
+int gcarena_world_check(struct gcarena *arena)
 {
-	struct task_struct *process, *task;
-	int ret = 0;
+	int ret = gcarena_park_gather(arena);
 
-	if (thread_group_empty(current) && atomic_read(&current->mm->mm_users) == 1)
-		return 0;
-	rcu_read_lock();
-	for_each_process_thread(process, task) {
-		if (!task_counts(task, current->mm))
-			continue;
-		ret = task->in_execve ? -EAGAIN : -EBUSY;
-		if (ret == -EBUSY)
-			goto found;
-	}
-found:
-	rcu_read_unlock();
-	return ret;
+	return ret < 0 ? ret : gcarena_park_wait(arena);
 }
 
-/*
- * execve() wakes the parent of a vfork() child a moment before it leaves the parent's
- * address space, so after every posix_spawn() or system() the child may still be seen
- * there. It cannot return to user mode: wait for it to be gone.
- */
-static int thread_wait_until_only(void)
+static void count_stop(struct gcarena_counters *c, u64 ns)
 {
-	unsigned int tries = EXEC_WAIT_TRIES;
-	int ret = thread_is_only();
-
-	while (ret == -EAGAIN && tries--) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		usleep_range(100, 200);
-		ret = thread_is_only();
-	}
-	return ret == -EAGAIN ? -EBUSY : ret;
+	c->stop_last_ns = ns;
+	c->stop_total_ns += ns;
+	c->stop_max_ns = max(c->stop_max_ns, ns);
 }
 
 /**
  * gcarena_world_stop() - keep the program from running
  * @arena: the arena; the caller holds its heap lock and has a mapping
  *
- * Return: 0; -EBUSY: other threads or processes would go on running; -EINTR.
+ * Return: 0; -ETIMEDOUT: a thread did not stop in time; -ENOMEM; -EINTR. On failure
+ * the program runs on.
  */
 int gcarena_world_stop(struct gcarena *arena)
 {
+	u64 start = ktime_get_ns();
 	int ret;
 
 	lockdep_assert_held(&arena->lock);
-	if (!gcarena_mappings_freeze(arena))
-		return -EBUSY;
-	ret = thread_wait_until_only();
+	ret = xa_err(xa_store(&collecting, (unsigned long)current >> 6, current, GCARENA_GFP));
 	if (ret)
-		gcarena_mappings_thaw(arena);
+		return ret;
+	gcarena_park_reap(arena, false);
+	gcarena_park_begin(arena);
+	ret = gcarena_world_check(arena);
+	if (ret)
+		gcarena_world_start(arena);
+	else
+		count_stop(&arena->counters, ktime_get_ns() - start);
 	return ret;
 }
 
@@ -91,5 +75,6 @@ int gcarena_world_stop(struct gcarena *arena)
 void gcarena_world_start(struct gcarena *arena)
 {
 	lockdep_assert_held(&arena->lock);
-	gcarena_mappings_thaw(arena);
+	gcarena_park_end(arena);
+	xa_erase(&collecting, (unsigned long)current >> 6);
 }

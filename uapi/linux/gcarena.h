@@ -112,6 +112,7 @@ enum gcarena_root_mode {
 #define GCARENA_FEATURE_TYPES		(1ULL << 1)	/* GCARENA_IOC_TYPE_ADD */
 #define GCARENA_FEATURE_AUTO_ROOTS	(1ULL << 2)	/* GCARENA_ROOTS_AUTO, _ALL */
 #define GCARENA_FEATURE_AUTO_COLLECT	(1ULL << 3)	/* gc_percent */
+#define GCARENA_FEATURE_STOP_WORLD	(1ULL << 4)	/* any number of threads and processes */
 
 /* Values of gc_percent */
 #define GCARENA_GC_PERCENT_DEFAULT	0	/* at creation: take the default, 100 */
@@ -317,8 +318,8 @@ struct gcarena_span {
  *
  * Errors besides the common ones: ENOENT an entry of @used is no span of this
  * thread, or there is no such layout (nothing was done); ENOSPC the arena is full
- * after collecting; EBUSY the arena is full and a collection was refused (see
- * GCARENA_IOC_COLLECT). After ENOSPC, EBUSY and ENOMEM the spans in @used have
+ * after collecting; ETIMEDOUT, EFAULT the arena is full and a collection failed (see
+ * GCARENA_IOC_COLLECT). After ENOSPC, ETIMEDOUT and ENOMEM the spans in @used have
  * been taken back.
  */
 struct gcarena_refill {
@@ -373,7 +374,8 @@ struct gcarena_release {
  * May run a collection first, as REFILL does.
  *
  * Errors besides the common ones: ENOENT there is no such layout; ENOSPC the
- * arena is full after collecting, or @bytes is above its limit; EBUSY as REFILL.
+ * arena is full after collecting, or @bytes is above its limit; ETIMEDOUT, EFAULT as
+ * REFILL.
  */
 struct gcarena_alloc {
 	__u32 size;
@@ -428,10 +430,13 @@ enum gcarena_collect_kind {
  * @freed_bytes: out: bytes of their slots
  * @released_bytes: out: backing memory given back to the system, bytes
  *
- * Errors besides the common ones: EOPNOTSUPP unknown @kind; EBUSY another
- * thread or process uses the memory the roots are in, or has the arena mapped,
- * and this kernel module cannot stop it; EFAULT an added root range cannot be
- * read. A collection that fails frees nothing.
+ * Stops all threads of all processes that map the arena, before they next run in user
+ * mode. No signal is sent, and no system call is interrupted: threads that sleep
+ * in one are left asleep.
+ *
+ * Errors besides the common ones: EOPNOTSUPP unknown @kind; ETIMEDOUT a thread did
+ * not stop within 10 s (&struct gcarena_stats.stop_timeout_pid tells which); EFAULT an
+ * added root range cannot be read. A collection that fails frees nothing.
  */
 struct gcarena_collect {
 	__u32 size;
@@ -458,8 +463,9 @@ struct gcarena_collect {
  *
  * Every aligned 8-byte word that lies whole inside the range may be a pointer.
  * The memory must stay readable until the range is removed. Ranges belong to the
- * process and go when it unmaps the arena, execs or exits. The same range may
- * be added several times, and is then to be removed as often.
+ * process and go when it unmaps the arena, execs or exits; a child that it forks has
+ * them, too. The same range may be added several times, and is then to be removed as
+ * often.
  *
  * Errors besides the common ones: EINVAL the range is empty, wraps round or lies
  * outside user space; ENOSPC GCARENA_ROOTS_RANGES_MAX different ranges are there (ADD);
@@ -525,9 +531,9 @@ struct gcarena_set {
  * @next_gc: the next collection starts when @heap_bytes reaches this; ~0 is never
  * @cycles: collections completed
  * @cycles_forced: of these, asked for by COLLECT
- * @cycles_refused: collections not done because of a second thread or process
- * @cycles_aborted: collections given up for other reasons (killed, no memory,
- *	unreadable roots)
+ * @cycles_refused: always 0
+ * @cycles_aborted: collections given up (killed, no memory, unreadable roots, a thread
+ *	that did not stop)
  * @last_live_objects: found reachable by the last collection
  * @last_live_bytes: bytes of their slots
  * @pause_total_ns: sum of all pauses, ns
@@ -548,6 +554,11 @@ struct gcarena_set {
  * @owned_spans: spans that threads hold now
  * @huge_chunks: chunks backed by one 2 MiB page
  * @split_chunks: chunks backed by small pages
+ * @stop_last_ns: last time from the request to stop to the last thread stopped, ns
+ * @stop_total_ns: sum of all these, ns
+ * @stop_max_ns: longest, ns
+ * @stop_threads_last: threads stopped and scanned by the last collection
+ * @stop_timeout_pid: number of the thread that last failed to stop in time, or 0
  *
  * Always works, on an arena not yet created too (all zero). Counters fit
  * together at one moment: the arena's lock is held.
@@ -592,6 +603,11 @@ struct gcarena_stats {
 	__aligned_u64 owned_spans;
 	__aligned_u64 huge_chunks;
 	__aligned_u64 split_chunks;
+	__aligned_u64 stop_last_ns;
+	__aligned_u64 stop_total_ns;
+	__aligned_u64 stop_max_ns;
+	__aligned_u64 stop_threads_last;
+	__aligned_u64 stop_timeout_pid;
 };
 
 /* Bits of &struct gcarena_object.state */
