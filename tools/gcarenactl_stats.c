@@ -41,6 +41,7 @@ struct arena_view {
 	uint64_t last_live_objects, last_live_bytes;
 	uint64_t pause_last_ns, pause_max_ns, pause_total_ns;
 	uint64_t mark_total_ns, root_total_ns, sweep_total_ns;
+	uint64_t stop_total_ns, stop_max_ns, stop_threads, stop_timeout_pid;
 	uint64_t root_bytes, mark_stack_peak, mark_overflows;
 	/* what it is made of */
 	uint64_t owned_spans, huge_chunks, split_chunks;
@@ -86,6 +87,10 @@ static const struct attribute stats_rows[] = {
 	ATTRIBUTE(NS, arena_view, pause_total_ns, "all pauses"),
 	ATTRIBUTE(NS, arena_view, mark_total_ns, "of them marking"),
 	ATTRIBUTE(NS, arena_view, root_total_ns, "of them reading roots"),
+	ATTRIBUTE(NS, arena_view, stop_total_ns, "of them stopping threads"),
+	ATTRIBUTE(NS, arena_view, stop_max_ns, "longest stop"),
+	ATTRIBUTE(COUNT, arena_view, stop_threads, "threads stopped last"),
+	ATTRIBUTE(COUNT, arena_view, stop_timeout_pid, "thread that did not stop"),
 	ATTRIBUTE(NS, arena_view, sweep_total_ns, "sweeping"),
 	ATTRIBUTE(BYTES, arena_view, root_bytes, "roots read by the last"),
 	ATTRIBUTE(BYTES, arena_view, mark_stack_peak, "largest mark stack"),
@@ -188,6 +193,10 @@ static void view_collections(struct arena_view *view, const struct gcarena_stats
 	view->pause_total_ns = stats->pause_total_ns;
 	view->mark_total_ns = stats->mark_total_ns;
 	view->root_total_ns = stats->root_total_ns;
+	view->stop_total_ns = stats->stop_total_ns;
+	view->stop_max_ns = stats->stop_max_ns;
+	view->stop_threads = stats->stop_threads_last;
+	view->stop_timeout_pid = stats->stop_timeout_pid;
 	view->sweep_total_ns = stats->sweep_total_ns;
 	view->root_bytes = stats->root_bytes_last;
 	view->mark_stack_peak = stats->mark_stack_peak;

@@ -369,7 +369,7 @@ static GCA_COLD void *alloc_slow(struct gca_arena *arena, uint32_t layout, uint3
 	if (bin->bits || bin_advance(bin))
 		return take(bin);
 	ret = bin_refill(arena, bin);
-	if (ret == -ENOSPC || ret == -EBUSY) {
+	if (ret == -ENOSPC || ret == -ETIMEDOUT) {
 		/* What the other bins hold may be just what is missing. */
 		gca_cache_flush(arena);
 		ret = bin_refill(arena, bin);
@@ -388,7 +388,7 @@ static GCA_COLD void *alloc_large(struct gca_arena *arena, uint32_t layout, size
 	struct gcarena_alloc arg = { .size = sizeof(arg), .layout = layout, .bytes = size };
 	int ret = gca_ioctl(arena, GCARENA_IOC_ALLOC, &arg, GCA_OP_ALLOC);
 
-	if (ret == -ENOSPC || ret == -EBUSY) {
+	if (ret == -ENOSPC || ret == -ETIMEDOUT) {
 		gca_cache_flush(arena);
 		ret = gca_ioctl(arena, GCARENA_IOC_ALLOC, &arg, GCA_OP_ALLOC);
 	}

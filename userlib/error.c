@@ -72,8 +72,8 @@ static const struct sentence sentences[] = {
 	{ GCA_OP_ALLOC, ENOSPC,
 	  "the arena is full, also after a collection: drop references, or raise the limit"
 	},
-	{ GCA_OP_ALLOC, EBUSY,
-	  "the arena is full and cannot be collected while other threads or processes use it: raise the limit, or collect when they have ended"
+	{ GCA_OP_ALLOC, ETIMEDOUT,
+	  "the arena is full and could not be collected, because a thread did not stop in time: raise the limit, or see what that thread does"
 	},
 	{ GCA_OP_ALLOC, EOVERFLOW,
 	  "the number of elements times their size is too large: ask for fewer elements"
@@ -87,8 +87,8 @@ static const struct sentence sentences[] = {
 	{ GCA_OP_FREE, ENOENT,
 	  "no object is there: it was freed before, or collected"
 	},
-	{ GCA_OP_COLLECT, EBUSY,
-	  "the arena cannot be collected while other threads or processes use it: collect when they have ended"
+	{ GCA_OP_COLLECT, ETIMEDOUT,
+	  "a thread did not stop in time, so nothing was freed: try again, or see what keeps it in the kernel (stop_timeout_pid)"
 	},
 	{ GCA_OP_COLLECT, EFAULT,
 	  "an added root range cannot be read: remove ranges before their memory goes"

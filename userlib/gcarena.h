@@ -171,6 +171,8 @@ struct gca_stats {
 	uint64_t refills, refill_spans, large_allocs;
 	uint64_t faults, populated_pages;
 	uint64_t heap_peak;		/* highest heap_sys */
+	uint64_t stop_total_ns, stop_last_ns, stop_max_ns;	/* until all threads stood */
+	uint64_t stop_threads;		/* stopped by the last collection */
 };
 
 /*

@@ -144,6 +144,10 @@ static void fill_stats(struct gca_stats *stats, const struct gcarena_stats *k)
 		.large_allocs = k->large_allocs,
 		.faults = k->faults,
 		.populated_pages = k->populated_pages,
+		.stop_total_ns = k->stop_total_ns,
+		.stop_last_ns = k->stop_last_ns,
+		.stop_max_ns = k->stop_max_ns,
+		.stop_threads = k->stop_threads_last,
 	};
 }
 
