@@ -172,7 +172,7 @@ AT(set, param, 8);
 AT(set, reserved, 12);
 AT(set, value, 16);
 
-SIZE(stats, 304);
+SIZE(stats, 344);
 AT(stats, size, 0);
 AT(stats, flags, 4);
 AT(stats, heap_objects, 8);
@@ -212,6 +212,11 @@ AT(stats, populated_pages, 272);
 AT(stats, owned_spans, 280);
 AT(stats, huge_chunks, 288);
 AT(stats, split_chunks, 296);
+AT(stats, stop_last_ns, 304);
+AT(stats, stop_total_ns, 312);
+AT(stats, stop_max_ns, 320);
+AT(stats, stop_threads_last, 328);
+AT(stats, stop_timeout_pid, 336);
 
 SIZE(object, 48);
 AT(object, size, 0);
@@ -629,7 +634,7 @@ FIXTURE_VARIANT_ADD(abi, set) {
 
 FIXTURE_VARIANT_ADD(abi, stats) {
 	.cmd = GCARENA_IOC_STATS,
-	.first_size = 304,
+	.first_size = 344,
 	.writes = true,
 	.fill = fill_stats,
 };
