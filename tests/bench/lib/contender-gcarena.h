@@ -40,18 +40,10 @@ static inline void contender_free(void *p)
 	(void)p;
 }
 
-/*
- * A thread that was just joined may still be on its way out of the kernel, and
- * a collection is refused while a second thread exists: ask again for a second.
- */
 static inline void contender_collect(void)
 {
-	const struct timespec pause = { .tv_nsec = 100 * 1000 };
-	uint64_t give_up = now_ns() + NSEC_PER_SEC;
-	int err;
+	int err = gca_collect(GCA_FULL);
 
-	while ((err = gca_collect(GCA_FULL)) == -EBUSY && now_ns() < give_up)
-		nanosleep(&pause, NULL);
 	if (err)
 		bench_die("collection failed: %s", gca_strerror(err));
 }
@@ -72,6 +64,12 @@ static inline struct gca_stats contender_stats(void)
 	if (err)
 		bench_die("cannot read statistics: %s", gca_strerror(err));
 	return stats;
+}
+
+/* Of the last collection: from the request until the last thread stood still. */
+static inline double contender_stop_ns(void)
+{
+	return contender_stats().stop_last_ns;
 }
 
 static struct gca_stats contender_watched;

@@ -14,9 +14,27 @@
 #define CONTENDER_TYPE(t, ...)	NULL
 typedef void *contender_type;
 
+static uint64_t contender_stop_began, contender_stop_took;
+
+/* Called by the thread that collects. */
+static void GC_CALLBACK contender_on_event(GC_EventType event)
+{
+	if (event == GC_EVENT_PRE_STOP_WORLD)
+		contender_stop_began = now_ns();
+	else if (event == GC_EVENT_POST_STOP_WORLD)
+		contender_stop_took = now_ns() - contender_stop_began;
+}
+
 static inline void contender_init(void)
 {
 	GC_INIT();
+	GC_set_on_collection_event(contender_on_event);
+}
+
+/* Of the last collection: from the request until the last thread stood still. */
+static inline double contender_stop_ns(void)
+{
+	return contender_stop_took;
 }
 
 static inline void contender_print_version(void)

@@ -15,6 +15,7 @@
 #include "workloads/trees.h"
 #if CONTENDER_COLLECTS
 #include "workloads/mark.h"
+#include "workloads/stop.h"
 #endif
 #ifdef CONTENDER_GCARENA
 #include "workloads/refill.h"
@@ -30,6 +31,7 @@ static const struct workload {
 	{ "trees", trees_workload },
 #if CONTENDER_COLLECTS
 	{ "mark", mark_workload },
+	{ "stop", stop_workload },
 #endif
 #ifdef CONTENDER_GCARENA
 	{ "refill", refill_workload },
