@@ -85,6 +85,7 @@ static void tell_stopper(struct gcarena *arena, const struct gcarena_parker *par
 
 /* Wait until the stop is over, or the thread is killed. Under park_lock. */
 static void park(struct gcarena *arena, struct gcarena_parker *parker)
+	__must_hold(&arena->park_lock)
 {
 	lockdep_assert_held(&arena->park_lock);
 	while (arena->closed && !fatal_signal_pending(current)) {

@@ -1008,7 +1008,7 @@ TEST_F(map, vfork_and_exec)
 			_exit(1);
 		}
 		ASSERT_LT(0, pid);
-		EXPECT_EQ(0, in_child);
+		EXPECT_EQ(0, atomic_load(&in_child));
 		EXPECT_EQ(0, raw_object(self->fd, self->object, NULL));
 		/* The child may run on, but in another address space. */
 		ASSERT_EQ(0, raw_collect(self->fd, 0, NULL));

@@ -538,8 +538,8 @@ TEST_F_TIMEOUT(storm, processes, 120)
 		EXPECT_EQ(0, raw_reap(pids[i]));
 	EXPECT_EQ(0, gca_collect_in(self->types.arena, GCA_FULL, NULL));
 	check_table(_metadata);
-	EXPECT_EQ(0, meeting->damaged);
-	EXPECT_EQ(0, meeting->failures);
+	EXPECT_EQ(0, atomic_load(&meeting->damaged));
+	EXPECT_EQ(0, atomic_load(&meeting->failures));
 	TH_LOG("%lu lists received, %u killed", meeting->exchanges, killed);
 	report(_metadata, &self->types, killed);
 }
