@@ -240,6 +240,18 @@ demo-vm:
 	+@$(SUBMAKE) module lib demos KREL=$(VM_KREL) >&2
 	@$(VM_RUN) -- build/demo/pkggraph
 
+# What takes too long for every change: about half an hour.
+soak: setup
+	+@$(SUBMAKE) soak-vm
+soak-vm:
+	+@$(SUBMAKE) all KREL=$(VM_KREL) >&2
+	@$(VM_RUN) --timeout 3600 -- env GCARENA_ROUNDS=1000 tests/run -t 3600 module_unload
+	@for cpus in 1 2 4; do \
+		$(VM_RUN) --cpus $$cpus --timeout 1200 -- env GCARENA_THREADS=64 \
+			GCARENA_SECONDS=60 tests/run -t 1200 world_storm || exit 1; \
+	done
+.PHONY: soak soak-vm
+
 bench-vm:
 	+@$(SUBMAKE) module lib benches KREL=$(VM_KREL) >&2
 	@$(VM_RUN) --timeout 3600 -- tests/bench/run
@@ -321,6 +333,7 @@ help:
 	@echo 'make check-core   the collector core on this machine, under sanitizers'
 	@echo 'make demo         build, boot a VM, run the demo'
 	@echo 'make bench        build, boot a VM, run the benchmarks'
+	@echo 'make soak         what takes too long for make check: half an hour in VMs'
 	@echo 'make lint         warnings, sparse, checkpatch, kernel-doc, shellcheck'
 	@echo 'make install      into PREFIX=$(PREFIX), the module into $(MODDIR)'
 	@echo 'make uninstall clean distclean'

@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -255,6 +256,87 @@ TEST_F(unload, after_failures)
 		close(fd);
 	}
 	expect_reload(_metadata);
+}
+
+/* ---- Load, use, unload, again and again ------------------------------------ */
+
+#define SLEEPERS	3
+
+struct user {
+	struct rawarena arena;
+	int pipe[2];
+};
+
+static void *sleep_for_ever(void *data)
+{
+	struct user *user = data;
+	char byte;
+
+	raw_post(user->pipe[1]);
+	pause();
+	/* Not reached; keeps the frame. */
+	return read(user->pipe[0], &byte, 1) > 0 ? data : NULL;
+}
+
+static void *spin_for_ever(void *data)
+{
+	volatile unsigned long n = 0;
+
+	for (;;)
+		n++;
+	return data;
+}
+
+/* Collections stop sleepers, which are then killed with their task works queued. */
+static void use_and_exit(void)
+{
+	struct user user;
+	struct gcarena_span span;
+	pthread_t thread;
+	int i, ret = 0;
+
+	if (pipe(user.pipe) || rawarena_open(&user.arena, ARENA_RESERVE, GCARENA_ROOTS_AUTO))
+		_exit(1);
+	for (i = 0; i < SLEEPERS; i++) {
+		if (pthread_create(&thread, NULL, sleep_for_ever, &user) ||
+		    raw_await(user.pipe[0]))
+			_exit(2);
+	}
+	if (pthread_create(&thread, NULL, spin_for_ever, NULL))
+		_exit(3);
+	for (i = 0; i < 3 && !ret; i++) {
+		ret = raw_refill(user.arena.fd, 1, 0, &span, 1) != 1;
+		ret = ret ?: raw_collect(user.arena.fd, 0, NULL);
+	}
+	if (ret)
+		printf("# turn %d: %d\n", i, ret);
+	fflush(stdout);
+	_exit(ret ? 4 : 0);
+}
+
+/* GCARENA_ROUNDS says how many; make soak asks for a thousand. */
+TEST_F_TIMEOUT(unload, rounds, 3600)
+{
+	const char *asked = getenv("GCARENA_ROUNDS");
+	long rounds = asked ? atol(asked) : 20, i;
+	struct rawarena arena;
+	int tries;
+	pid_t pid;
+
+	rawarena_close(&self->arena);
+	for (i = 0; i < rounds; i++) {
+		pid = fork();
+		if (!pid)
+			use_and_exit();
+		ASSERT_LT(0, pid);
+		ASSERT_EQ(0, raw_reap(pid))
+			TH_LOG("round %ld", i);
+		ASSERT_EQ(0, module_unload_soon(&tries))
+			TH_LOG("round %ld", i);
+		ASSERT_EQ(0, module_load_and_open(&arena));
+		rawarena_close(&arena);
+	}
+	TH_LOG("%ld rounds", i);
 }
 
 TEST_HARNESS_MAIN

@@ -4,15 +4,18 @@
  * of 4096 slots, which the program's data segment holds, so that at any moment
  * 4096 objects live. Allocators without a collector free the one replaced.
  *
- *	size=BYTES kind=scanned|noscan threads=1|2 mib=TOTAL
+ *	size=BYTES kind=scanned|noscan threads=1|2 collect=auto|apart mib=TOTAL
  *
- * One thread: collections start by themselves, as they do by default, and are
- * part of the time. Two threads: gcarena cannot collect yet while a second thread
- * exists, so every contender allocates in phases of PHASE_MIB a thread with its
- * collector switched off, the threads end, the rings are emptied, and a
+ * auto (the default): collections start by themselves, as they do by default, and
+ * are part of the time. With two threads that means stopping the other one.
+ *
+ * apart: to compare allocation alone, in phases of PHASE_MIB a thread with the
+ * collector switched off. After each, the threads end, the rings are emptied, and a
  * collection is forced; "ns/object" is the phases alone, and the other result
- * counts the collections as well. Its objects are those of one thread: perfect
- * scaling gives the same figure as one thread.
+ * counts the collections as well.
+ *
+ * Wall time by the objects of one thread: perfect scaling gives the same figure for
+ * two threads as for one.
  */
 #include <pthread.h>
 #include <string.h>
@@ -27,11 +30,10 @@ static void *rings[THREADS_MAX][RING_SLOTS];
 
 struct worker {
 	void **ring;
-	size_t objects;
 	uint64_t start, end;
 };
 
-static size_t object_size;
+static size_t object_size, phase_objects;
 static bool noscan;
 static pthread_barrier_t start_line;
 
@@ -100,7 +102,7 @@ static void *worker_main(void *data)
 
 	pthread_barrier_wait(&start_line);
 	w->start = now_ns();
-	churn(w->ring, object_size, w->objects);
+	churn(w->ring, object_size, phase_objects);
 	w->end = now_ns();
 	return NULL;
 }
@@ -115,7 +117,6 @@ static uint64_t run_phase(unsigned int threads)
 
 	for (i = 0; i < threads; i++) {
 		workers[i].ring = rings[i];
-		workers[i].objects = PHASE_MIB * MIB / object_size;
 		if (pthread_create(&ids[i], NULL, worker_main, &workers[i]))
 			bench_die("cannot start a thread");
 	}
@@ -139,13 +140,12 @@ static uint64_t clear_and_collect(unsigned int threads)
 	return now_ns() - start;
 }
 
-static void run_threads(unsigned int threads, unsigned long mib)
+static void run_apart(unsigned int threads, unsigned long mib)
 {
 	unsigned long phases = mib / (PHASE_MIB * threads), i;
-	size_t objects = phases * (PHASE_MIB * MIB / object_size);
 	uint64_t phase_ns = 0, collect_ns = 0, faults;
 
-	pthread_barrier_init(&start_line, NULL, threads);
+	phase_objects = PHASE_MIB * MIB / object_size;
 	contender_auto_collect(false);
 	run_phase(threads);
 	clear_and_collect(threads);
@@ -157,9 +157,23 @@ static void run_threads(unsigned int threads, unsigned long mib)
 		collect_ns += clear_and_collect(threads);
 	}
 	faults = bench_minor_faults() - faults;
-	report(phase_ns, objects, mib, faults);
+	report(phase_ns, phases * phase_objects, mib, faults);
 	bench_result("ns/object with collections", "ns",
-		     (double)(phase_ns + collect_ns) / objects);
+		     (double)(phase_ns + collect_ns) / (phases * phase_objects));
+}
+
+static void run_auto(unsigned int threads, unsigned long mib)
+{
+	uint64_t faults, ns;
+
+	phase_objects = WARM_UP_MIB * MIB / object_size;
+	run_phase(threads);
+	phase_objects = mib * MIB / threads / object_size;
+	contender_watch();
+	faults = bench_minor_faults();
+	ns = run_phase(threads);
+	faults = bench_minor_faults() - faults;
+	report(ns, phase_objects, mib, faults);
 }
 
 static void alloc_workload(void)
@@ -176,8 +190,11 @@ static void alloc_workload(void)
 			  PHASE_MIB * THREADS_MAX);
 
 	contender_init();
-	if (threads == 1)
-		run_one_thread(mib);
+	pthread_barrier_init(&start_line, NULL, threads);
+	if (bench_arg_is("collect", "apart"))
+		run_apart(threads, mib);
+	else if (threads > 1)
+		run_auto(threads, mib);
 	else
-		run_threads(threads, mib);
+		run_one_thread(mib);
 }
