@@ -356,7 +356,9 @@ static bool parker_is_settled(const struct gcarena_parker *parker)
 /* Does the thread not go back to user mode any more? Then it has no roots. */
 bool gcarena_thread_is_gone(const struct gcarena_parker *parker)
 {
-	return READ_ONCE(parker->gone) || (READ_ONCE(parker->task->flags) & PF_EXITING) ||
+	/* Who dumps core exits when that is done; it may take long, without any sleep. */
+	return READ_ONCE(parker->gone) ||
+	       (READ_ONCE(parker->task->flags) & (PF_EXITING | PF_DUMPCORE)) ||
 	       READ_ONCE(parker->task->exit_state);
 }
 
