@@ -7,9 +7,10 @@
  * from the stack pointer on, and thread-local storage. On top come the ranges that
  * the program added; with GCARENA_ROOTS_EXPLICIT they are all there is.
  *
- * Vector registers of a thread in a system call are read as they were saved when it
- * last slept. (A thread that is in a cycle of another arena may not have slept yet:
- * it has called ioctl(), and a call destroys them, by the System V ABI.)
+ * Vector registers of the calling thread are not read: it has called ioctl(), and a call
+ * destroys them (System V ABI), so they hold nothing but leftovers. Those of another
+ * thread are read as they were saved when it last left its CPU; of a thread that is in
+ * a cycle of another arena that may be long ago, and the same holds as for the caller.
  *
  * When in doubt, memory is scanned: too many roots cost time, a missing one costs
  * an object.
@@ -548,7 +549,9 @@ static int scan_thread_memory(struct scan *scan)
 	unsigned int i, nr;
 	int ret;
 
-	ret = scan_registers(scan, regs) ?: scan_vector_registers(scan);
+	ret = scan_registers(scan, regs);
+	if (!ret && scan->task != current)
+		ret = scan_vector_registers(scan);
 	if (ret)
 		return ret;
 	if (mmap_read_lock_killable(scan->mm))
