@@ -67,6 +67,7 @@ struct gcarena *gcarena_create(void)
 	init_waitqueue_head(&arena->go);
 	init_waitqueue_head(&arena->changed);
 	xa_init(&arena->owners);
+	gcarena_events_init(&arena->events);
 	INIT_DELAYED_WORK(&arena->background, gcarena_background_work);
 	return arena;
 }
@@ -98,6 +99,7 @@ void gcarena_destroy(struct gcarena *arena)
 	xa_destroy(&arena->owners);
 	mutex_destroy(&arena->lock);
 	mutex_destroy(&arena->setup_lock);
+	mutex_destroy(&arena->events.read_lock);
 	gcarena_put(arena);
 }
 

@@ -18,6 +18,9 @@
  *	arena->park_lock	spin lock: arena->parkers and their state
  *	arena->mappings_lock	spin lock: arena->mappings, base
  *
+ * The locks of events (event.c) stand apart: none of these is taken under them but
+ * mmap_lock, by copying an event to the program.
+ *
  * Waits for arena->lock can be ended by a fatal signal. A process that stalls a page
  * fault (userfaultfd, FUSE) delays its own arena and no other.
  *
@@ -43,6 +46,7 @@
 
 #include <linux/gcarena.h>
 
+#include "event.h"
 #include "heap.h"
 #include "pacer.h"
 
@@ -168,6 +172,7 @@ struct gcarena_counters {
  * @awaited: that thread
  * @faults: page faults so far
  * @populated_pages: pages mapped ahead of use so far
+ * @events: what read() tells
  * @background: sweeps and gives memory back after a cycle; see background.c
  * @background_refills: counters.refills when @background last ran to its end
  */
@@ -204,6 +209,7 @@ struct gcarena {
 
 	atomic64_t faults;
 	atomic64_t populated_pages;
+	struct gcarena_events events;
 	struct delayed_work background;
 	u64 background_refills;
 };
@@ -220,6 +226,7 @@ static inline bool gcarena_is_created(const struct gcarena *arena)
 
 /* arena.c: life and parameters */
 extern unsigned int gcarena_max_limit_mib;
+extern unsigned int gcarena_stop_timeout_ms;
 struct gcarena *gcarena_create(void);
 void gcarena_destroy(struct gcarena *arena);
 void gcarena_get(struct gcarena *arena);

@@ -77,6 +77,28 @@ static void count_pause(struct gcarena_counters *c, u64 ns)
 	c->pause_max_ns = max(c->pause_max_ns, ns);
 }
 
+/* A cycle has ended, with @error or 0: count it, and tell who listens. */
+static void tell(struct gcarena *arena, int error, u64 ns)
+{
+	struct gcarena_counters *c = &arena->counters;
+	struct gcarena_event event = {
+		.kind = error ? GCARENA_EVENT_ABORTED : GCARENA_EVENT_CYCLE,
+		.error = -error,
+		.pid = error == -ETIMEDOUT ? c->stop_timeout_pid : task_pid_vnr(current),
+		.duration_ns = ns,
+	};
+
+	if (error) {
+		c->cycles_aborted++;
+	} else {
+		c->cycles++;
+		count_pause(c, ns);
+		event.live_bytes = c->last_live.bytes;
+	}
+	event.cycle = c->cycles;
+	gcarena_event_post(&arena->events, &event);
+}
+
 static int sweep_all(struct gcarena *arena)
 {
 	u64 start = ktime_get_ns();
@@ -101,20 +123,13 @@ static int cycle(struct gcarena *arena)
 		return ret;
 	start = ktime_get_ns();
 	ret = gcarena_world_stop(arena);
-	if (ret) {
-		arena->counters.cycles_aborted++;
-		return ret;
+	if (!ret) {
+		gcarena_owners_reap(arena);
+		ret = trace(arena);
+		gcarena_world_start(arena);
 	}
-	gcarena_owners_reap(arena);
-	ret = trace(arena);
-	gcarena_world_start(arena);
-	if (ret) {
-		arena->counters.cycles_aborted++;
-		return ret;
-	}
-	arena->counters.cycles++;
-	count_pause(&arena->counters, ktime_get_ns() - start);
-	return 0;
+	tell(arena, ret, ktime_get_ns() - start);
+	return ret;
 }
 
 /**

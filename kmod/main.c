@@ -25,6 +25,10 @@ module_param_named(max_limit_mib, gcarena_max_limit_mib, uint, 0644);
 MODULE_PARM_DESC(max_limit_mib,
 		 "Most memory for objects in one arena, MiB; 0 is half of the machine's memory. Callers with CAP_SYS_RESOURCE may take more");
 
+module_param_named(stop_timeout_ms, gcarena_stop_timeout_ms, uint, 0644);
+MODULE_PARM_DESC(stop_timeout_ms,
+		 "How long a collection waits for the program's threads to stop, ms, 1 to 600000; then it is given up");
+
 static struct vfsmount *gcarena_mount;
 static int gcarena_mount_count;
 
@@ -83,6 +87,8 @@ static const struct file_operations gcarena_fops = {
 	.owner = THIS_MODULE,
 	.open = gcarena_open,
 	.release = gcarena_close,
+	.read = gcarena_events_read,
+	.poll = gcarena_events_poll,
 	.unlocked_ioctl = gcarena_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = gcarena_mmap,

@@ -46,7 +46,9 @@
 #define SPINS_BEFORE_SLEEP	50
 /* How often to look whether a thread has fallen asleep, which nobody tells. */
 #define POLL_NS			(200 * NSEC_PER_USEC)
-#define STOP_TIMEOUT		(10 * HZ)
+#define MAX_TIMEOUT_MS		600000U
+
+unsigned int gcarena_stop_timeout_ms = 10000;
 
 static DEFINE_SPINLOCK(stopped_lock);
 static LIST_HEAD(stopped_arenas);
@@ -227,6 +229,13 @@ static void set_closed(struct gcarena *arena, bool closed)
 	spin_unlock(&arena->park_lock);
 }
 
+/* In jiffies; one more than asked for, as the current one has begun already. */
+static unsigned long stop_timeout(void)
+{
+	return msecs_to_jiffies(clamp(READ_ONCE(gcarena_stop_timeout_ms), 1U,
+				      MAX_TIMEOUT_MS)) + 1;
+}
+
 /**
  * gcarena_park_begin() - threads that reach the lot stop from now on
  * @arena: the arena; the caller holds its heap lock
@@ -234,7 +243,7 @@ static void set_closed(struct gcarena *arena, bool closed)
 void gcarena_park_begin(struct gcarena *arena)
 {
 	arena->stop++;
-	arena->stop_deadline = jiffies + STOP_TIMEOUT;
+	arena->stop_deadline = jiffies + stop_timeout();
 	arena->escaped = false;
 	set_closed(arena, true);
 	spin_lock(&stopped_lock);
@@ -419,7 +428,7 @@ bool gcarena_park_timed_out(struct gcarena *arena, const struct gcarena_parker *
 {
 	if (time_before(jiffies, arena->stop_deadline))
 		return false;
-	arena->counters.stop_timeout_pid = task_pid_nr(parker->task);
+	arena->counters.stop_timeout_pid = task_pid_vnr(parker->task);
 	return true;
 }
 
@@ -427,8 +436,8 @@ bool gcarena_park_timed_out(struct gcarena *arena, const struct gcarena_parker *
  * gcarena_park_wait() - wait until all threads that were asked have settled
  * @arena: the arena
  *
- * Return: 0; -ETIMEDOUT: one did not within 10 s of the stop's begin; its number is in
- * arena->counters.stop_timeout_pid; -EINTR.
+ * Return: 0; -ETIMEDOUT: one did not within stop_timeout_ms of the stop's begin; its
+ * number is in arena->counters.stop_timeout_pid; -EINTR.
  */
 int gcarena_park_wait(struct gcarena *arena)
 {

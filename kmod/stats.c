@@ -4,7 +4,7 @@
 
 #define FEATURES (GCARENA_FEATURE_MARK_SWEEP | GCARENA_FEATURE_TYPES | \
 		  GCARENA_FEATURE_AUTO_ROOTS | GCARENA_FEATURE_AUTO_COLLECT | \
-		  GCARENA_FEATURE_STOP_WORLD)
+		  GCARENA_FEATURE_STOP_WORLD | GCARENA_FEATURE_EVENTS)
 
 static void fill_heap(const struct gcarena_heap *heap, struct gcarena_stats *stats)
 {

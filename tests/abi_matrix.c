@@ -229,6 +229,18 @@ AT(object, size_class, 36);
 AT(object, region, 40);
 AT(object, state, 44);
 
+SIZE(event, 56);
+AT(event, size, 0);
+AT(event, kind, 4);
+AT(event, error, 8);
+AT(event, pid, 12);
+AT(event, lost, 16);
+AT(event, reserved, 20);
+AT(event, time_ns, 24);
+AT(event, cycle, 32);
+AT(event, duration_ns, 40);
+AT(event, live_bytes, 48);
+
 /* ---- What a test works with ------------------------------------------------ */
 
 #define PAGE		4096UL

@@ -24,7 +24,7 @@
 #define MIB		(1024 * KIB)
 #define PAGE		4096UL
 #define NR_SLOTS	32
-#define NR_PROCESSES	4
+#define NR_PROCESSES	8
 #define MAX_THREADS	256
 #define FAULT_BYTES	(4 * MIB)
 

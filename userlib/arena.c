@@ -156,7 +156,7 @@ static int open_device(struct gca_arena *arena, const struct gca_options *option
 {
 	int ret;
 
-	arena->fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+	arena->fd = open(DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (arena->fd < 0)
 		return gca_fail(GCA_OP_OPEN, errno);
 	ret = create(arena, options);

@@ -88,7 +88,7 @@ static const struct sentence sentences[] = {
 	  "no object is there: it was freed before, or collected"
 	},
 	{ GCA_OP_COLLECT, ETIMEDOUT,
-	  "a thread did not stop in time, so nothing was freed: try again, or see what keeps it in the kernel (stop_timeout_pid)"
+	  "a thread did not stop in time, so nothing was freed: try again, or see what keeps it in the kernel (gca_next_event() tells which)"
 	},
 	{ GCA_OP_COLLECT, EFAULT,
 	  "an added root range cannot be read: remove ranges before their memory goes"
@@ -111,6 +111,9 @@ static const struct sentence sentences[] = {
 	{ GCA_OP_SET, EINVAL,
 	  "the value is out of range: a percentage is -1 or 1 to 1000000, a limit a multiple of 2 MiB and at most the reserve"
 	},
+	{ GCA_OP_EVENT, EAGAIN, "nothing has happened in the time given" },
+	{ GCA_OP_EVENT, EINTR, "a signal came before an event did: call again" },
+	{ GCA_OP_EVENT, EINVAL, "the module does not report events: update it" },
 	{ GCA_OP_QUERY, EINVAL, "the address is in no open arena" },
 	{ GCA_OP_QUERY, ENOENT, "no object is there: it was freed or collected, or never was" },
 	{ GCA_OP_NONE, ENOMEM,

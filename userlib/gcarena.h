@@ -199,6 +199,30 @@ struct gca_object {
  */
 int gca_query(const void *p, struct gca_object *object);
 
+enum gca_event_kind {
+	GCA_EVENT_CYCLE		= 1,	/* a collection has ended */
+	GCA_EVENT_ABORTED	= 2,	/* one was given up; nothing was freed */
+};
+
+struct gca_event {
+	size_t size;		/* sizeof(struct gca_event) */
+	int kind;		/* enum gca_event_kind; later kinds are to be skipped */
+	int error;		/* ABORTED: the errno */
+	int pid;		/* who collected; with ETIMEDOUT: who did not stop */
+	unsigned int lost;	/* events overwritten unread, just before this one */
+	uint64_t time_ns;	/* CLOCK_MONOTONIC */
+	uint64_t cycle;		/* collections completed */
+	uint64_t duration_ns;	/* for how long the program could not run */
+	uint64_t live_bytes;	/* CYCLE: found reachable */
+};
+
+/*
+ * Wait up to @timeout_ms (-1: for ever, 0: not at all) for something to happen. Each
+ * event is read once, by whoever shares the arena; gca_fd() can be polled for them.
+ * -EAGAIN: nothing has. -EINTR: a signal.
+ */
+int gca_next_event(gca_arena *arena, int timeout_ms, struct gca_event *event);
+
 /*
  * Give the calling thread's free slots back to its arenas. Done by itself when
  * a thread ends; worth calling before a long sleep.

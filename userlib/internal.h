@@ -71,6 +71,7 @@ enum gca_operation {
 	GCA_OP_ROOTS,
 	GCA_OP_SET,
 	GCA_OP_QUERY,
+	GCA_OP_EVENT,
 };
 
 /* error.c: remember, set errno, return -error. */

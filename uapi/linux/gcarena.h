@@ -113,6 +113,7 @@ enum gcarena_root_mode {
 #define GCARENA_FEATURE_AUTO_ROOTS	(1ULL << 2)	/* GCARENA_ROOTS_AUTO, _ALL */
 #define GCARENA_FEATURE_AUTO_COLLECT	(1ULL << 3)	/* gc_percent */
 #define GCARENA_FEATURE_STOP_WORLD	(1ULL << 4)	/* any number of threads and processes */
+#define GCARENA_FEATURE_EVENTS		(1ULL << 5)	/* read() and poll() */
 
 /* Values of gc_percent */
 #define GCARENA_GC_PERCENT_DEFAULT	0	/* at creation: take the default, 100 */
@@ -435,8 +436,9 @@ enum gcarena_collect_kind {
  * in one are left asleep.
  *
  * Errors besides the common ones: EOPNOTSUPP unknown @kind; ETIMEDOUT a thread did
- * not stop within 10 s (&struct gcarena_stats.stop_timeout_pid tells which); EFAULT an
- * added root range cannot be read. A collection that fails frees nothing.
+ * not stop in time: within 10 s, or what the module parameter ``stop_timeout_ms`` says (an
+ * event and &struct gcarena_stats.stop_timeout_pid tell which); EFAULT an added root range
+ * cannot be read. A collection that fails frees nothing.
  */
 struct gcarena_collect {
 	__u32 size;
@@ -653,6 +655,54 @@ struct gcarena_object {
 	__u32 size_class;
 	__u32 region;
 	__u32 state;
+};
+
+/* What the kernel keeps of events that nobody reads: the newest ones. */
+#define GCARENA_EVENTS_MAX	64
+
+/**
+ * enum gcarena_event_kind - what happened
+ * @GCARENA_EVENT_CYCLE: a collection has ended; the program runs again
+ * @GCARENA_EVENT_ABORTED: a collection was given up, and has freed nothing
+ */
+enum gcarena_event_kind {
+	GCARENA_EVENT_CYCLE	= 1,
+	GCARENA_EVENT_ABORTED	= 2,
+};
+
+/**
+ * struct gcarena_event - what read() on an arena returns, one or more of them
+ * @size: bytes of this event, always a multiple of 8; step by it: a later kernel may
+ *	append fields
+ * @kind: enum gcarena_event_kind; skip those you do not know
+ * @error: ABORTED: the errno that COLLECT failed with
+ * @pid: ABORTED with ETIMEDOUT: the thread that did not stop; else the thread that
+ *	collected. As the collecting thread sees it; 0 when it does not see it
+ * @lost: events that were overwritten by newer ones, just before this one
+ * @reserved: zero
+ * @time_ns: when it happened, CLOCK_MONOTONIC, ns
+ * @cycle: number of the last collection that was completed
+ * @duration_ns: for how long the program could not run, ns
+ * @live_bytes: CYCLE: bytes of the slots found reachable
+ *
+ * read() waits for an event, unless the descriptor is O_NONBLOCK. poll() says POLLIN when
+ * there is one. All processes that share an arena share its events: each is read once.
+ * What is not read is overwritten once there are GCARENA_EVENTS_MAX newer ones.
+ *
+ * Errors of read(): EINVAL the buffer has no room for an event; EAGAIN there is none
+ * (O_NONBLOCK); EFAULT the buffer is not writable: nothing is lost; EINTR a signal.
+ */
+struct gcarena_event {
+	__u32 size;
+	__u32 kind;
+	__u32 error;
+	__u32 pid;
+	__u32 lost;
+	__u32 reserved;
+	__aligned_u64 time_ns;
+	__aligned_u64 cycle;
+	__aligned_u64 duration_ns;
+	__aligned_u64 live_bytes;
 };
 
 #endif /* _UAPI_LINUX_GCARENA_H */
