@@ -210,14 +210,11 @@ static __always_inline void mark(struct gcarena_marker *m, u64 offset)
 		push(m, item_of(start + index * slot_bytes, block), span);
 }
 
-/* A word that may be a pointer. */
-static __always_inline void visit(struct gcarena_marker *m, const unsigned long *word)
+/* A word that points to somewhere between base and end. */
+static __always_inline void candidate(struct gcarena_marker *m, u64 offset)
 {
-	u64 offset = READ_ONCE(*word) - m->base;
 	const struct heap_chunk *chunk;
 
-	if (likely(offset >= m->end))
-		return;
 	chunk = m->heap->chunks[offset >> GCARENA_CHUNK_SHIFT];
 	if (unlikely(!chunk))
 		return;
@@ -227,12 +224,27 @@ static __always_inline void visit(struct gcarena_marker *m, const unsigned long 
 	ring_put(&m->candidates, GCARENA_MARK_CANDIDATES, offset);
 }
 
+/* A word that may be a pointer. */
+static __always_inline void visit(struct gcarena_marker *m, const unsigned long *word)
+{
+	u64 offset = READ_ONCE(*word) - m->base;
+
+	if (offset < m->end)
+		candidate(m, offset);
+}
+
+/* Most words of roots are no pointers: the bounds stay in registers here. */
 static void scan_all(struct gcarena_marker *m, const unsigned long *words, size_t nr)
 {
-	const unsigned long *end = words + nr;
+	const unsigned long *last = words + nr;
+	const u64 base = m->base, end = m->end;
+	u64 offset;
 
-	for (; words < end; words++)
-		visit(m, words);
+	for (; words < last; words++) {
+		offset = READ_ONCE(*words) - base;
+		if (unlikely(offset < end))
+			candidate(m, offset);
+	}
 }
 
 static void scan_short(struct gcarena_marker *m, const struct heap_layout *layout,

@@ -66,6 +66,14 @@ static inline struct gca_stats contender_stats(void)
 	return stats;
 }
 
+static inline void contender_roots_add(void *start, size_t bytes)
+{
+	int err = gca_roots_add(start, bytes);
+
+	if (err)
+		bench_die("cannot add roots: %s", gca_strerror(err));
+}
+
 /* Of the last collection: from the request until the last thread stood still. */
 static inline double contender_stop_ns(void)
 {

@@ -31,6 +31,11 @@ static inline void contender_init(void)
 	GC_set_on_collection_event(contender_on_event);
 }
 
+static inline void contender_roots_add(void *start, size_t bytes)
+{
+	GC_add_roots(start, (char *)start + bytes);
+}
+
 /* Of the last collection: from the request until the last thread stood still. */
 static inline double contender_stop_ns(void)
 {

@@ -10,11 +10,13 @@
 #include "contender.h"
 
 #include "workloads/alloc.h"
+#include "workloads/idle.h"
 #include "workloads/resident.h"
 #include "workloads/startup.h"
 #include "workloads/trees.h"
 #if CONTENDER_COLLECTS
 #include "workloads/mark.h"
+#include "workloads/roots.h"
 #include "workloads/stop.h"
 #endif
 #ifdef CONTENDER_GCARENA
@@ -26,11 +28,13 @@ static const struct workload {
 	void (*run)(void);
 } workloads[] = {
 	{ "alloc", alloc_workload },
+	{ "idle", idle_workload },
 	{ "resident", resident_workload },
 	{ "startup", startup_workload },
 	{ "trees", trees_workload },
 #if CONTENDER_COLLECTS
 	{ "mark", mark_workload },
+	{ "roots", roots_workload },
 	{ "stop", stop_workload },
 #endif
 #ifdef CONTENDER_GCARENA
