@@ -236,6 +236,14 @@ check-vm:
 	+@$(SUBMAKE) all KREL=$(VM_KREL) >&2
 	@$(VM_RUN) --timeout 1800 -- tests/run $(TESTS_ONLY)
 
+# The tests with the verifier and all zeal modes on; see tests/README.md.
+check-zeal: setup
+	+@$(SUBMAKE) check-zeal-vm
+check-zeal-vm:
+	+@$(SUBMAKE) all KREL=$(VM_KREL) >&2
+	@$(VM_RUN) --timeout 3600 -- tests/run -t 600 $(addprefix zeal:,$(or $(TESTS_ONLY),$(notdir $(TESTS))))
+.PHONY: check-zeal check-zeal-vm
+
 demo-vm:
 	+@$(SUBMAKE) module lib demos KREL=$(VM_KREL) >&2
 	@$(VM_RUN) -- build/demo/pkggraph
@@ -330,6 +338,7 @@ help:
 	@echo 'make lib tools tests demos benches'
 	@echo '                  one part'
 	@echo 'make check        build, boot a VM, run all tests in it (TESTS_ONLY="name ...")'
+	@echo 'make check-zeal   the tests with the verifier and all zeal modes on'
 	@echo 'make check-core   the collector core on this machine, under sanitizers'
 	@echo 'make demo         build, boot a VM, run the demo'
 	@echo 'make bench        build, boot a VM, run the benchmarks'

@@ -53,6 +53,7 @@
 struct gcarena_marker;
 struct gcarena_parker;
 struct gcarena_ranges;
+struct gcarena_verifier;
 
 /**
  * struct gcarena_params - what CREATE fixes
@@ -277,7 +278,8 @@ int gcarena_range_add(struct gcarena *arena, u64 addr, u64 len);
 int gcarena_range_del(struct gcarena *arena, u64 addr, u64 len);
 struct gcarena_ranges *gcarena_ranges_get(struct gcarena_ranges *ranges);
 void gcarena_ranges_put(struct gcarena_ranges *ranges);
-int gcarena_roots_mark(struct gcarena *arena, struct gcarena_marker *m, u64 *bytes);
+int gcarena_roots_mark(struct gcarena *arena, struct gcarena_marker *m,
+		       struct gcarena_verifier *verifier, u64 *bytes);
 
 /* world.c: stopping the program */
 int gcarena_world_stop(struct gcarena *arena);

@@ -5,7 +5,7 @@
  *  1. Sweep what the last cycle left: its marks are about to be cleared.
  *  2. Stop the world. Take back what dead threads and processes held.
  *  3. Clear the marks.
- *  4. Mark from the roots.
+ *  4. Mark from the roots. In tests, have the marks verified.
  *  5. Flip: the marks count from here on. Set the next goal.
  *  6. Start the world.
  *  7. Sweep: at once when the program asked for the cycle; else at refills and in the
@@ -20,6 +20,8 @@
 
 #include "arena.h"
 #include "mark.h"
+#include "verify.h"
+#include "zeal.h"
 
 #define MARK_STACK_MIN	(1024ULL * 1024)
 
@@ -30,20 +32,42 @@ static u64 mark_stack_limit(const struct gcarena *arena)
 		     (u64)arena->heap.nr_chunks << (GCARENA_CHUNK_SHIFT - 4));
 }
 
-static int mark_all(struct gcarena *arena, struct gcarena_marker *m)
+static int mark_all(struct gcarena *arena, struct gcarena_marker *m,
+		    struct gcarena_verifier *verifier)
 {
 	u64 start = ktime_get_ns(), rooted;
 	int ret;
 
 	arena->counters.root_bytes_last = 0;
-	ret = gcarena_roots_mark(arena, m, &arena->counters.root_bytes_last);
+	ret = gcarena_roots_mark(arena, m, verifier, &arena->counters.root_bytes_last);
 	rooted = ktime_get_ns();
 	arena->counters.root_total_ns += rooted - start;
-	ret = ret ?: gcarena_mark_finish(m);
+	ret = ret ?: gcarena_zeal_delay() ?: gcarena_mark_finish(m);
 	arena->counters.mark_total_ns += ktime_get_ns() - rooted;
 	arena->counters.mark_stack_peak = max(arena->counters.mark_stack_peak, m->stack_peak);
 	arena->counters.mark_overflows += m->overflows;
 	return ret;
+}
+
+/* Mark, and find out in another way whether that was right. */
+static int mark_and_verify(struct gcarena *arena, struct gcarena_marker *m)
+{
+	struct gcarena_verifier verifier;
+	int ret;
+
+	gcarena_verifier_init(&verifier, &arena->heap);
+	ret = gcarena_verify_heap(&arena->heap) ?: mark_all(arena, m, &verifier) ?:
+	      gcarena_verify_marks(&verifier);
+	gcarena_verifier_destroy(&verifier);
+	if (!ret)
+		gcarena_zeal_verified();
+	return ret;
+}
+
+/* Step 4. */
+static int mark(struct gcarena *arena, struct gcarena_marker *m)
+{
+	return gcarena_zeal_verify() ? mark_and_verify(arena, m) : mark_all(arena, m, NULL);
 }
 
 /* Steps 3 to 5. */
@@ -58,9 +82,12 @@ static int trace(struct gcarena *arena)
 	ret = gcarena_marker_init(m, &arena->heap, mark_stack_limit(arena));
 	if (ret)
 		goto out_free;
-	ret = gcarena_mark_clear(&arena->heap) ?: mark_all(arena, m);
+	gcarena_marker_set_room(m, gcarena_zeal_mark_stack());
+	ret = gcarena_mark_clear(&arena->heap) ?: gcarena_zeal_delay() ?: mark(arena, m) ?:
+	      gcarena_zeal_delay();
 	if (!ret) {
 		arena->counters.last_live = m->marked;
+		arena->heap.poison = gcarena_zeal_poison();
 		gcarena_sweep_flip(&arena->heap);
 		gcarena_pacer_cycle_done(&arena->pacer, m->marked.bytes);
 	}
@@ -144,7 +171,7 @@ int gcarena_collect_if_due(struct gcarena *arena)
 {
 	int ret;
 
-	if (!gcarena_pacer_due(&arena->pacer))
+	if (!gcarena_pacer_due(&arena->pacer) && !gcarena_zeal_due(arena))
 		return 0;
 	ret = cycle(arena);
 	if (ret)

@@ -39,6 +39,9 @@
 #define GCARENA_CHUNK_BLOCKS	(1U << (GCARENA_CHUNK_SHIFT - GCARENA_BLOCK_SHIFT))
 #define GCARENA_CHUNK_PAGES	(1U << (GCARENA_CHUNK_SHIFT - PAGE_SHIFT))
 
+/* No word of it looks like an address. */
+#define GCARENA_POISON		0xd5
+
 struct gcarena_lease;
 struct heap_layout;
 struct heap_span;
@@ -179,6 +182,7 @@ struct heap_tally {
  * @allocated: slots ever handed out, less those given back unused
  * @freed: slots ever freed by sweeping or explicitly
  * @released_bytes: backing ever given back
+ * @poison: sweeping overwrites what it frees with GCARENA_POISON
  */
 struct gcarena_heap {
 	u64 base;
@@ -204,6 +208,7 @@ struct gcarena_heap {
 	struct heap_tally allocated;
 	struct heap_tally freed;
 	u64 released_bytes;
+	bool poison;
 };
 
 /**

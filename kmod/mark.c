@@ -114,7 +114,17 @@ int gcarena_marker_init(struct gcarena_marker *m, struct gcarena_heap *heap, u64
 	m->base = heap->base;
 	m->end = (u64)heap->top << GCARENA_CHUNK_SHIFT;
 	m->stack_limit = max_t(u64, stack_limit, SEGMENT_BYTES);
+	m->room = SEGMENT_ITEMS;
 	return segment_add(m) ? 0 : -ENOMEM;
+}
+
+/* For tests: a stack of @items at most, fewer than there usually are; 0 changes nothing. */
+void gcarena_marker_set_room(struct gcarena_marker *m, u32 items)
+{
+	if (!items || items >= SEGMENT_ITEMS)
+		return;
+	m->room = items;
+	m->stack_limit = SEGMENT_BYTES;
 }
 
 void gcarena_marker_destroy(struct gcarena_marker *m)
@@ -156,7 +166,7 @@ static __always_inline u64 ring_get(struct gcarena_mark_ring *ring, unsigned int
 /* The object is marked. If the stack is full, its span remembers that it is not scanned. */
 static __always_inline void push(struct gcarena_marker *m, u64 item, struct heap_span *span)
 {
-	if (unlikely(m->segment->nr == SEGMENT_ITEMS) && !segment_add(m)) {
+	if (unlikely(m->segment->nr == m->room) && !segment_add(m)) {
 		span->rescan = true;
 		m->overflowed = true;
 		m->overflows++;

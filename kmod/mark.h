@@ -28,6 +28,7 @@ struct gcarena_mark_ring {
  * @base: heap->base
  * @end: offsets at or above are in no chunk
  * @segment: top of the mark stack
+ * @room: items that a segment takes
  * @spare: an empty segment kept at hand
  * @stack_bytes: memory in segments
  * @stack_limit: most memory in segments
@@ -43,6 +44,7 @@ struct gcarena_marker {
 	u64 base;
 	u64 end;
 	struct gcarena_mark_segment *segment;
+	u32 room;
 	struct gcarena_mark_segment *spare;
 	u64 stack_bytes;
 	u64 stack_limit;
@@ -55,6 +57,7 @@ struct gcarena_marker {
 };
 
 int gcarena_marker_init(struct gcarena_marker *m, struct gcarena_heap *heap, u64 stack_limit);
+void gcarena_marker_set_room(struct gcarena_marker *m, u32 items);
 void gcarena_marker_destroy(struct gcarena_marker *m);
 int gcarena_mark_clear(struct gcarena_heap *heap);
 int gcarena_mark_words(struct gcarena_marker *m, const unsigned long *words, size_t nr);

@@ -29,6 +29,7 @@
 #include "arena.h"
 #include "mark.h"
 #include "park.h"
+#include "verify.h"
 
 #define BUFFER_BYTES	(32UL * 1024)
 
@@ -71,6 +72,7 @@ struct gcarena_ranges {
  * struct scan - reading roots
  * @arena: the arena
  * @m: where words go
+ * @verifier: where they go as well, or NULL
  * @task: a thread in the address space that is being read
  * @mm: that address space; a reference
  * @buffer: BUFFER_BYTES
@@ -79,6 +81,7 @@ struct gcarena_ranges {
 struct scan {
 	struct gcarena *arena;
 	struct gcarena_marker *m;
+	struct gcarena_verifier *verifier;
 	struct task_struct *task;
 	struct mm_struct *mm;
 	unsigned long *buffer;
@@ -297,6 +300,14 @@ static unsigned long read_memory(struct scan *scan, unsigned long start, unsigne
 	return done + max(got, 0);
 }
 
+/* What is in the buffer may be pointers. Return: 0 or -EINTR. */
+static int scan_words(struct scan *scan, size_t nr)
+{
+	if (scan->verifier)
+		gcarena_verify_root_words(scan->verifier, scan->buffer, nr);
+	return gcarena_mark_words(scan->m, scan->buffer, nr);
+}
+
 /*
  * Mark from one buffer full.
  * Return: bytes done, -EFAULT: nothing was readable, or -EINTR.
@@ -311,7 +322,7 @@ static long scan_buffer(struct scan *scan, unsigned long start, unsigned long by
 	if (!bytes)
 		return -EFAULT;
 	scan->bytes += bytes;
-	ret = gcarena_mark_words(scan->m, scan->buffer, bytes / sizeof(long));
+	ret = scan_words(scan, bytes / sizeof(long));
 	return ret ?: bytes;
 }
 
@@ -475,7 +486,7 @@ static int scan_registers(struct scan *scan, const struct pt_regs *regs)
 	BUILD_BUG_ON(sizeof(*regs) % sizeof(long));
 	memcpy(scan->buffer, regs, sizeof(*regs));
 	scan->bytes += sizeof(*regs);
-	return gcarena_mark_words(scan->m, scan->buffer, sizeof(*regs) / sizeof(long));
+	return scan_words(scan, sizeof(*regs) / sizeof(long));
 }
 
 static int scan_vector_registers(struct scan *scan)
@@ -491,7 +502,7 @@ static int scan_vector_registers(struct scan *scan)
 		if (got < 0)
 			return 0;	/* the processor has none */
 		scan->bytes += got;
-		return gcarena_mark_words(scan->m, scan->buffer, got / sizeof(long));
+		return scan_words(scan, got / sizeof(long));
 	}
 	return 0;
 }
@@ -621,14 +632,16 @@ static int scan_round(struct scan *scan)
  * gcarena_roots_mark() - mark what the roots reach
  * @arena: the arena, its world stopped
  * @m: the marker
+ * @verifier: is told of all words, too; or NULL
  * @bytes: set to the bytes of roots read
  *
  * Return: 0; -EFAULT: an added range cannot be read; -ETIMEDOUT: a thread that woke up
  * in the kernel did not settle again; -ENOMEM; -EINTR.
  */
-int gcarena_roots_mark(struct gcarena *arena, struct gcarena_marker *m, u64 *bytes)
+int gcarena_roots_mark(struct gcarena *arena, struct gcarena_marker *m,
+		       struct gcarena_verifier *verifier, u64 *bytes)
 {
-	struct scan scan = { .arena = arena, .m = m };
+	struct scan scan = { .arena = arena, .m = m, .verifier = verifier };
 	int ret;
 
 	scan.buffer = kvmalloc(BUFFER_BYTES, GCARENA_GFP);

@@ -31,12 +31,30 @@ void gcarena_sweep_flip(struct gcarena_heap *heap)
 	}
 }
 
+/* For tests: what still uses a freed object shall not find it as it was. */
+static void poison_slots(struct gcarena_heap *heap, struct heap_span *span, unsigned int w,
+			 u64 slots)
+{
+	u64 start, offset, n;
+
+	for (; slots; slots &= slots - 1) {
+		start = span->start + (w * 64 + __ffs64(slots)) * span->slot_bytes;
+		for (offset = start; offset < start + span->slot_bytes; offset += n) {
+			n = min_t(u64, start + span->slot_bytes - offset,
+				  GCARENA_CHUNK_BYTES - offset % GCARENA_CHUNK_BYTES);
+			memset(gcarena_heap_kaddr(heap, offset), GCARENA_POISON, n);
+		}
+	}
+}
+
 static void span_sweep(struct gcarena_heap *heap, struct heap_span *span)
 {
 	unsigned int w;
 	u32 live = 0;
 
 	for (w = 0; w < gcarena_span_nr_words(span); w++) {
+		if (unlikely(heap->poison))
+			poison_slots(heap, span, w, span->words[w].alloc & ~span->words[w].mark);
 		span->words[w].alloc &= span->words[w].mark;
 		live += hweight64(span->words[w].alloc);
 	}

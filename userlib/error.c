@@ -90,6 +90,9 @@ static const struct sentence sentences[] = {
 	{ GCA_OP_COLLECT, ETIMEDOUT,
 	  "a thread did not stop in time, so nothing was freed: try again, or see what keeps it in the kernel (gca_next_event() tells which)"
 	},
+	{ GCA_OP_COLLECT, EIO,
+	  "the verifier has found an error in the collector, and nothing was freed: report what the kernel log says"
+	},
 	{ GCA_OP_COLLECT, EFAULT,
 	  "an added root range cannot be read: remove ranges before their memory goes"
 	},

@@ -113,7 +113,7 @@ void test_default()
 	stats.size = sizeof(stats);
 	check(tree != nullptr && !tree->left && !tree->key, "gca_new in the default arena");
 	check(gca_collect(GCA_FULL) == 0, "gca_collect");
-	check(gca_read_stats(&stats) == 0 && stats.num_gc == 1, "gca_read_stats");
+	check(gca_read_stats(&stats) == 0 && stats.num_gc >= 1, "gca_read_stats");
 	check(gca_alloc(SIZE_MAX) == nullptr && *gca_strerror(errno), "gca_strerror");
 	/* Used here, so the object was on the stack all the time. */
 	check(tree->key == 0 && gca_realloc(tree, 2 * sizeof(*tree)), "gca_realloc");

@@ -41,6 +41,18 @@ void raw_need_device(void)
 	exit(KSFT_SKIP_CODE);
 }
 
+bool raw_zeal_is_on(void)
+{
+	FILE *file = fopen("/sys/module/gcarena/parameters/zeal_refill", "r");
+	unsigned int n = 0;
+
+	if (file && fscanf(file, "%u", &n) != 1)
+		n = 0;
+	if (file)
+		fclose(file);
+	return n;
+}
+
 int raw_ioctl(int fd, unsigned long cmd, void *arg)
 {
 	return ioctl(fd, cmd, arg) < 0 ? -errno : 0;

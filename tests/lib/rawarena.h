@@ -39,6 +39,9 @@ struct raw_allocator {
 /* Ends the program with the skip code of kselftest when there is no device. */
 void raw_need_device(void);
 
+/* Is the module set to collect far more often than the pacer says? */
+bool raw_zeal_is_on(void);
+
 int raw_ioctl(int fd, unsigned long cmd, void *arg);
 int raw_open(void);		/* the descriptor */
 

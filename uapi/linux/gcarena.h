@@ -438,7 +438,8 @@ enum gcarena_collect_kind {
  * Errors besides the common ones: EOPNOTSUPP unknown @kind; ETIMEDOUT a thread did
  * not stop in time: within 10 s, or what the module parameter ``stop_timeout_ms`` says (an
  * event and &struct gcarena_stats.stop_timeout_pid tell which); EFAULT an added root range
- * cannot be read. A collection that fails frees nothing.
+ * cannot be read; EIO the module parameter ``verify`` is on, and an object would have been
+ * lost (the kernel log tells). A collection that fails frees nothing.
  */
 struct gcarena_collect {
 	__u32 size;

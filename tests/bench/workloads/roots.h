@@ -52,6 +52,7 @@ static void roots_workload(void)
 	without = roots_collect();
 	contender_roots_add(range, bytes);
 	with = roots_collect();
-	bench_result("roots read", "MiB/s", bytes / (double)MIB / ((with - without) / NSEC_PER_SEC));
+	bench_result("roots read", "MiB/s",
+		     bytes / (double)MIB * NSEC_PER_SEC / (with - without));
 	bench_result("collection without them", "us", without / 1e3);
 }
