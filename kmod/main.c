@@ -93,7 +93,6 @@ static const struct file_operations gcarena_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = gcarena_mmap,
 	.get_unmapped_area = gcarena_get_area,
-	.llseek = no_llseek,
 };
 
 static struct miscdevice gcarena_device = {
