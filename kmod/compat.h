@@ -10,6 +10,7 @@
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/version.h>
+#include <linux/workqueue.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 static inline void gcarena_vm_flags_mod(struct vm_area_struct *vma, unsigned long set,
@@ -63,6 +64,16 @@ static inline bool gcarena_task_is_kernel_only(const struct task_struct *task)
 	return task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER);
 #else
 	return task->flags & (PF_KTHREAD | PF_IO_WORKER);
+#endif
+}
+
+/* The system's queue for work that may run on any CPU; the old name now warns. */
+static inline struct workqueue_struct *gcarena_any_cpu_wq(void)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+	return system_unbound_wq;
+#else
+	return system_dfl_wq;
 #endif
 }
 
