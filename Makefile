@@ -277,6 +277,17 @@ check-core: $(B)/core/core_units
 	@$<
 .PHONY: check-core
 
+# --- and under other kernels --------------------------------------------------------
+#
+# The programs are built once; tools/check-kernels builds a module for each kernel.
+
+KERNELS := 6.1 6.1-cloud 6.12 newest
+
+check-kernels: setup
+	+@$(SUBMAKE) lib tools tests >&2
+	@TESTS_ONLY="$(TESTS_ONLY)" VM_FLAGS="$(VM_FLAGS)" tools/check-kernels $(KERNELS)
+.PHONY: check-kernels
+
 lint:
 	@tools/lint
 
@@ -340,6 +351,8 @@ help:
 	@echo 'make check        build, boot a VM, run all tests in it (TESTS_ONLY="name ...")'
 	@echo 'make check-zeal   the tests with the verifier and all zeal modes on'
 	@echo 'make check-core   the collector core on this machine, under sanitizers'
+	@echo 'make check-kernels'
+	@echo '                  make check with other kernels (KERNELS="$(KERNELS)")'
 	@echo 'make demo         build, boot a VM, run the demo'
 	@echo 'make bench        build, boot a VM, run the benchmarks'
 	@echo 'make soak         what takes too long for make check: half an hour in VMs'
