@@ -13,6 +13,7 @@
  */
 #include <linux/compat.h>
 #include <linux/mman.h>
+#include <linux/sched/signal.h>
 
 #include "arena.h"
 #include "compat.h"
@@ -130,19 +131,6 @@ static int check_request(const struct gcarena *arena, const struct vm_area_struc
 	return 0;
 }
 
-/* Does or did the address space map the arena? True for all that a cycle looks at. */
-static bool mm_is_known(struct gcarena *arena, const struct mm_struct *mm)
-{
-	struct gcarena_mapping *mapping;
-
-	lockdep_assert_held(&arena->mappings_lock);
-	list_for_each_entry(mapping, &arena->mappings, link) {
-		if (mapping->mm == mm)
-			return true;
-	}
-	return false;
-}
-
 /*
  * Fix the base, or check it, and enter the mapping. A second VMA in the same process
  * cannot be: it would have to have the same base.
@@ -154,7 +142,7 @@ static int claim_base(struct gcarena *arena, const struct vm_area_struct *vma,
 	if (arena->heap.base && arena->heap.base != vma->vm_start)
 		return -EADDRINUSE;
 	if (arena->closed)
-		return mm_is_known(arena, vma->vm_mm) ? -EBUSY : -EAGAIN;
+		return -EAGAIN;
 	arena->heap.base = vma->vm_start;
 	mapping_add(arena, mapping, vma->vm_mm);
 	return 0;
@@ -162,8 +150,11 @@ static int claim_base(struct gcarena *arena, const struct vm_area_struct *vma,
 
 /*
  * A process that maps the arena in the middle of a cycle would not stand still: it
- * waits. Its mmap_lock is held meanwhile. The collector takes those of processes that
- * map the arena, or did so when the cycle began: such a one must not wait.
+ * waits. But not here, under its mmap_lock: the collector takes that when the process has
+ * mapped the arena before, and so does the collector of another arena that it maps,
+ * which may be waiting for a process like this one itself. So the system call begins
+ * anew, after a nap that everybody can afford. Between the two a thread that takes
+ * part in the stop is parked.
  */
 static int claim_base_when_running(struct gcarena *arena, const struct vm_area_struct *vma,
 				   struct gcarena_mapping *mapping)
@@ -171,13 +162,13 @@ static int claim_base_when_running(struct gcarena *arena, const struct vm_area_s
 	int ret;
 
 	do {
-		if (wait_event_killable(arena->go, !READ_ONCE(arena->closed)))
-			return -EINTR;
 		spin_lock(&arena->mappings_lock);
 		ret = claim_base(arena, vma, mapping);
 		spin_unlock(&arena->mappings_lock);
-	} while (ret == -EAGAIN);
-	return ret;
+		if (ret != -EAGAIN)
+			return ret;
+	} while (wait_event_killable_timeout(arena->go, !READ_ONCE(arena->closed), 1) > 0);
+	return restart_syscall();
 }
 
 /**
@@ -189,8 +180,8 @@ static int claim_base_when_running(struct gcarena *arena, const struct vm_area_s
  *
  * Return: 0; -EINVAL: not the whole arena, or not aligned to a chunk; -EACCES:
  * not MAP_SHARED and writable, or executable; -EADDRINUSE: another base than the arena's;
- * -EBUSY: the process replaces its mapping, and the arena is being collected;
- * -EOPNOTSUPP: a 32-bit caller; -ENOMEM; -EINTR.
+ * -EOPNOTSUPP: a 32-bit caller; -ENOMEM; -EINTR: killed; -ERESTARTNOINTR, which the program
+ * does not see: the arena is being collected.
  */
 int gcarena_mmap(struct file *file, struct vm_area_struct *vma)
 {
