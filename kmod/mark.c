@@ -348,11 +348,18 @@ static __always_inline void fetch_objects(struct gcarena_marker *m)
 	}
 }
 
+/*
+ * A step of a loop over the heap. The marker counts them, not the loop: rescanning is
+ * many short ones. Return: 0 or -EINTR.
+ */
+static __always_inline int step(struct gcarena_marker *m)
+{
+	return ++m->steps % CHECK_INTERVAL ? 0 : gcarena_checkpoint();
+}
+
 /* Trace until stack and queues are empty. Return: 0 or -EINTR. */
 static int drain(struct gcarena_marker *m)
 {
-	unsigned int nr = 0;
-
 	for (;;) {
 		fetch_objects(m);
 		if (m->objects.nr)
@@ -361,7 +368,7 @@ static int drain(struct gcarena_marker *m)
 			mark(m, ring_get(&m->candidates, GCARENA_MARK_CANDIDATES));
 		else
 			return 0;
-		if (++nr % CHECK_INTERVAL == 0 && gcarena_checkpoint())
+		if (step(m))
 			return -EINTR;
 	}
 }
@@ -395,7 +402,9 @@ static int rescan(struct gcarena_marker *m)
 
 	m->overflowed = false;
 	while ((span = gcarena_span_next(m->heap, &pos))) {
-		ret = span->rescan ? rescan_span(m, span) : 0;
+		ret = step(m);
+		if (!ret && span->rescan)
+			ret = rescan_span(m, span);
 		if (ret)
 			return ret;
 	}

@@ -35,6 +35,7 @@ struct gcarena_mark_ring {
  * @stack_peak: most there was
  * @candidates: offsets that may lie in an object
  * @objects: marked objects about to be scanned
+ * @steps: counts the work between checkpoints, over all calls
  * @overflowed: the stack was full: some span has ->rescan set
  * @overflows: how often it was
  * @marked: what was reached
@@ -51,6 +52,7 @@ struct gcarena_marker {
 	u64 stack_peak;
 	struct gcarena_mark_ring candidates;
 	struct gcarena_mark_ring objects;
+	unsigned int steps;
 	bool overflowed;
 	u64 overflows;
 	struct heap_tally marked;
