@@ -118,25 +118,16 @@ static int ioctl_classes(struct gcarena *arena, union gcarena_args *args)
 /* Copy and check a type's bitmap. NULL when it has none; freed with kvfree(). */
 static unsigned long *copy_ptrmap(const struct gcarena_type_add *arg)
 {
-	unsigned int nr_bits = arg->elem_size / sizeof(u64), last;
 	unsigned long *map;
-	size_t words = BITS_TO_LONGS(nr_bits);
 
 	if (!arg->ptrmap)
 		return NULL;
-	/* One word at least, so that an element without a whole word is checked, too. */
-	words = max_t(size_t, words, 1);
-	map = vmemdup_user(u64_to_user_ptr(arg->ptrmap), words * sizeof(*map));
-	if (IS_ERR(map))
+	map = vmemdup_user(u64_to_user_ptr(arg->ptrmap),
+			   gcarena_layout_map_words(arg->elem_size) * sizeof(*map));
+	if (IS_ERR(map) || gcarena_layout_map_is_valid(arg->elem_size, map))
 		return map;
-	last = find_last_bit(map, words * BITS_PER_LONG);
-	if (last == words * BITS_PER_LONG)
-		return map;
-	if (last >= nr_bits || arg->elem_size % sizeof(u64)) {
-		kvfree(map);
-		return ERR_PTR(-EINVAL);
-	}
-	return map;
+	kvfree(map);
+	return ERR_PTR(-EINVAL);
 }
 
 static int ioctl_type_add(struct gcarena *arena, union gcarena_args *args)

@@ -46,11 +46,29 @@ static enum gcarena_scan scan_of(u32 elem_words, const unsigned long *map)
 	return elem_words <= 64 ? GCARENA_SCAN_SHORT : GCARENA_SCAN_LONG;
 }
 
+/* Words of the bitmap that gcarena_layout_map_is_valid() looks at: one at least. */
+size_t gcarena_layout_map_words(u32 elem_bytes)
+{
+	return max_t(size_t, 1, DIV_ROUND_UP(elem_bytes / sizeof(u64), BITS_PER_LONG));
+}
+
+/* Are all bits about whole words of the element, in an array of whole words? */
+bool gcarena_layout_map_is_valid(u32 elem_bytes, const unsigned long *map)
+{
+	size_t room = gcarena_layout_map_words(elem_bytes) * BITS_PER_LONG;
+	size_t last = find_last_bit(map, room);
+
+	if (last == room)
+		return true;	/* no pointers: any length will do */
+	return last < elem_bytes / sizeof(u64) && elem_bytes % sizeof(u64) == 0;
+}
+
 /**
  * gcarena_layout_add() - register a layout
  * @heap: the heap
  * @elem_bytes: length of an element
- * @map: one bit for each word, or NULL for no pointers. Belongs to the layout
+ * @map: one bit for each word, or NULL for no pointers; valid, for the marker
+ *	follows it wherever it leads. Belongs to the layout
  *	afterwards, and is freed with kvfree(); stays the caller's on failure
  * @name: zero-terminated, shorter than GCARENA_TYPE_NAME_BYTES
  * @max: most layouts there may be, built-in ones included

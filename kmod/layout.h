@@ -45,6 +45,8 @@ struct heap_layout {
 
 int gcarena_layouts_init(struct gcarena_heap *heap);
 void gcarena_layouts_destroy(struct gcarena_heap *heap);
+size_t gcarena_layout_map_words(u32 elem_bytes);
+bool gcarena_layout_map_is_valid(u32 elem_bytes, const unsigned long *map);
 int gcarena_layout_add(struct gcarena_heap *heap, u32 elem_bytes, unsigned long *map,
 		       const char *name, u32 max);
 struct heap_bucket *gcarena_layout_bucket(struct gcarena_heap *heap,
