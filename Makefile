@@ -264,19 +264,6 @@ bench-vm:
 	+@$(SUBMAKE) module lib benches KREL=$(VM_KREL) >&2
 	@$(VM_RUN) --timeout 3600 -- tests/bench/run
 
-# The collector core alone, on this machine, under sanitizers: no VM, no module.
-CORE_FLAGS := -O1 -g -std=gnu11 -Wall -Wextra -Wno-sign-compare -fno-omit-frame-pointer \
-	      -fsanitize=address,undefined -fno-sanitize-recover=all -Itests -isystem $(B)/linux-tools
-
-$(B)/core/core_units: tests/core_units.c $(wildcard tests/core/*.h kmod/*.[ch]) $(HARNESS)
-	@mkdir -p $(@D)
-	@echo "  CC      $@"
-	@$(CC) $(CORE_FLAGS) -o $@ $<
-
-check-core: $(B)/core/core_units
-	@$<
-.PHONY: check-core
-
 # --- and under other kernels --------------------------------------------------------
 #
 # The programs are built once; tools/check-kernels builds a module for each kernel.
@@ -290,6 +277,27 @@ check-kernels: setup
 
 lint:
 	@tools/lint
+
+# --- the collector core in user space ---------------------------------------------
+#
+# On this machine, without VM and module: see tests/README.md. The unit tests are those
+# of tests/core_*.c, which the VM runs as well; here they are built with sanitizers.
+
+CORE_SRC   := $(wildcard tests/core_*.c)
+CORE_DEPS  := $(wildcard tests/core/*.h kmod/*.[ch])
+CORE_UNITS := $(patsubst tests/%.c,$(B)/core/%,$(CORE_SRC))
+CORE_FLAGS := -g -std=gnu11 $(WARNINGS) -Wno-sign-compare -Wno-unused-parameter -Wno-empty-body \
+	      -fno-omit-frame-pointer -Itests -Itests/lib -isystem $(B)/linux-tools
+CORE_CHECKED := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+
+.PHONY: check-core
+check-core: $(CORE_UNITS)
+	@tests/run $(CORE_UNITS)
+
+$(B)/core/%: tests/%.c $(CORE_DEPS) Makefile | $(HARNESS)
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(CC) $(CORE_FLAGS) $(CORE_CHECKED) -o $@ $<
 
 # --- installing -------------------------------------------------------------------
 

@@ -90,9 +90,6 @@ static void pool_free(void *data)
 #include "../../kmod/sweep.c"
 #include "../../kmod/mark.c"
 
-long core_fail_after = -1;
-long core_allocations;
-
 static struct kmem_cache chunk_cache = { sizeof(struct heap_chunk) };
 static struct gcarena_heap heap;
 static struct graph_node **nodes;

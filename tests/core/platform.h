@@ -4,7 +4,9 @@
  * takes from kernel headers, written anew in its simplest form. Include this first:
  * its guard keeps kmod/platform.h out.
  *
- * Allocations can be made to fail: core_fail_after counts down to the one that does.
+ * Allocations can be made to fail, and checkpoints to say that the caller is being
+ * killed: core_fail_after and core_kill_after count down to the one that does. Memory
+ * that the kernel would not zero is full of rubbish here.
  */
 #ifndef GCARENA_PLATFORM_H
 #define GCARENA_PLATFORM_H
@@ -34,8 +36,14 @@ typedef int64_t s64;
 #define noinline	__attribute__((noinline))
 #undef __always_inline
 #define __always_inline	inline __attribute__((always_inline))
+#ifdef CORE_TSAN
+/* What they mean in the kernel, in the words that ThreadSanitizer knows. */
+#define READ_ONCE(x)	__atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define WRITE_ONCE(x, v) __atomic_store_n(&(x), v, __ATOMIC_RELAXED)
+#else
 #define READ_ONCE(x)	(*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
+#endif
 #define BUILD_BUG_ON(c)	_Static_assert(!(c), #c)
 #define prefetch(p)	__builtin_prefetch(p)
 #define prefetchw(p)	__builtin_prefetch(p, 1)
@@ -111,6 +119,16 @@ static inline unsigned long find_next_bit(const unsigned long *map, unsigned lon
 	while (n < nr && !core_test_bit(map, n))
 		n++;
 	return n < nr ? n : nr;
+}
+
+/* @nr when none is set. */
+static inline unsigned long find_last_bit(const unsigned long *map, unsigned long nr)
+{
+	unsigned long n = nr;
+
+	while (n && !core_test_bit(map, n - 1))
+		n--;
+	return n ? n - 1 : nr;
 }
 
 static inline bool bitmap_empty(const unsigned long *map, unsigned int nr)
@@ -206,15 +224,27 @@ struct kmem_cache {
 	size_t bytes;
 };
 
-extern long core_fail_after;		/* negative: never */
-extern long core_allocations;		/* not freed yet */
+static long core_fail_after = -1;	/* negative: never */
+static long core_allocations;		/* not freed yet */
 
-static inline void *core_alloc(size_t bytes)
+static inline bool core_fails(void)
 {
-	if (core_fail_after >= 0 && core_fail_after-- == 0)
+	return core_fail_after >= 0 && core_fail_after-- == 0;
+}
+
+static inline void *core_zalloc(size_t bytes)
+{
+	if (core_fails())
 		return NULL;
 	core_allocations++;
 	return calloc(1, bytes ? bytes : 1);
+}
+
+static inline void *core_alloc(size_t bytes)
+{
+	void *p = core_zalloc(bytes);
+
+	return p ? memset(p, 0xa5, bytes) : NULL;
 }
 
 static inline void core_free(const void *p)
@@ -225,31 +255,32 @@ static inline void core_free(const void *p)
 }
 
 #define kmalloc(n, gfp)		core_alloc(n)
-#define kzalloc(n, gfp)		core_alloc(n)
+#define kzalloc(n, gfp)		core_zalloc(n)
 #define kvmalloc(n, gfp)	core_alloc(n)
-#define kvcalloc(n, size, gfp)	core_alloc((n) * (size))
+#define kvcalloc(n, size, gfp)	core_zalloc((n) * (size))
 #define kfree(p)		core_free(p)
 #define kvfree(p)		core_free(p)
-#define kmem_cache_zalloc(c, gfp) core_alloc((c)->bytes)
+#define kmem_cache_zalloc(c, gfp) core_zalloc((c)->bytes)
 #define kmem_cache_free(c, p)	core_free(p)
 #define SLAB_ACCOUNT		0
 
 static inline struct kmem_cache *kmem_cache_create(const char *name, size_t bytes, size_t align,
 						   unsigned int flags, void *ctor)
 {
-	struct kmem_cache *cache = malloc(sizeof(*cache));
+	struct kmem_cache *cache = core_alloc(sizeof(*cache));
 
 	(void)name;
 	(void)align;
 	(void)flags;
 	(void)ctor;
-	cache->bytes = bytes;
+	if (cache)
+		cache->bytes = bytes;
 	return cache;
 }
 
 static inline void kmem_cache_destroy(struct kmem_cache *cache)
 {
-	free(cache);
+	core_free(cache);
 }
 
 #define struct_size(p, member, n) (sizeof(*(p)) + (n) * sizeof(*(p)->member))
@@ -257,9 +288,15 @@ static inline void kmem_cache_destroy(struct kmem_cache *cache)
 
 #define cond_resched()		((void)0)
 
+static long core_kill_after = -1;	/* negative: never; else killed from then on */
+static long core_checkpoints;
+
 static inline int gcarena_checkpoint(void)
 {
-	return 0;
+	core_checkpoints++;
+	if (core_kill_after > 0)
+		core_kill_after--;
+	return core_kill_after ? 0 : -EINTR;
 }
 
 #endif

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Chunks and runs of blocks, against a model that is an array of bytes, one for each
+ * block, and looks for space by trying all places.
+ */
+#include "core/fixture.h"
+
+#define MODEL_CHUNKS	12
+#define MODEL_BLOCKS	(MODEL_CHUNKS * GCARENA_CHUNK_BLOCKS)
+#define MODEL_RUNS	300
+
+TEST_F(core, blocks_are_reused_low_first)
+{
+	u64 a, b, c, d;
+
+	ASSERT_EQ(0, gcarena_blocks_alloc(&self->heap, 10, &a));
+	ASSERT_EQ(0, gcarena_blocks_alloc(&self->heap, GCARENA_CHUNK_BLOCKS * 2 + 1, &b));
+	ASSERT_EQ(0, gcarena_blocks_alloc(&self->heap, 10, &c));
+	EXPECT_EQ(0, a);
+	EXPECT_EQ(GCARENA_CHUNK_BYTES, b);
+	EXPECT_EQ(10 * GCARENA_BLOCK_BYTES, c);
+	EXPECT_FALSE(gcarena_blocks_dirty(&self->heap, a, 10));
+	gcarena_blocks_free(&self->heap, a, 10);
+	ASSERT_EQ(0, gcarena_blocks_alloc(&self->heap, 8, &d));
+	EXPECT_EQ(0, d);
+	EXPECT_TRUE(gcarena_blocks_dirty(&self->heap, d, 8));
+	EXPECT_TRUE(gcarena_blocks_dirty(&self->heap, 9 * GCARENA_BLOCK_BYTES, 2));
+	EXPECT_FALSE(gcarena_blocks_dirty(&self->heap, 10 * GCARENA_BLOCK_BYTES, 2));
+	gcarena_blocks_free(&self->heap, b, GCARENA_CHUNK_BLOCKS * 2 + 1);
+	gcarena_blocks_free(&self->heap, c, 10);
+	gcarena_blocks_free(&self->heap, d, 8);
+	EXPECT_EQ(4, self->heap.nr_chunks);
+	EXPECT_EQ(4, self->heap.nr_empty);
+	EXPECT_EQ(3 * GCARENA_CHUNK_BYTES, gcarena_chunks_release(&self->heap, 2 * MIB));
+	EXPECT_EQ(1, self->heap.top);
+	EXPECT_EQ(0, gcarena_chunks_release(&self->heap, 2 * MIB));
+	EXPECT_EQ(GCARENA_CHUNK_BYTES, gcarena_chunks_release(&self->heap, 2 * MIB - 1));
+	EXPECT_EQ(0, self->heap.top);
+}
+
+/* The length of a run from one block to three chunks: where it starts, what it leaves. */
+TEST_F(core, every_length)
+{
+	u64 nr, start, chunks;
+
+	for (nr = 1; nr <= 3 * GCARENA_CHUNK_BLOCKS; nr++) {
+		ASSERT_EQ(0, gcarena_blocks_alloc(&self->heap, nr, &start));
+		EXPECT_EQ(0, start);
+		chunks = (nr + GCARENA_CHUNK_BLOCKS - 1) / GCARENA_CHUNK_BLOCKS;
+		EXPECT_EQ(chunks, self->heap.nr_chunks - self->heap.nr_empty);
+		EXPECT_EQ(nr * GCARENA_BLOCK_BYTES, self->heap.span_bytes);
+		gcarena_blocks_free(&self->heap, start, nr);
+		EXPECT_EQ(0, self->heap.span_bytes);
+		ASSERT_STREQ("", core_check(&self->heap, 0));
+	}
+}
+
+TEST_F(core, limit_is_kept)
+{
+	u64 a, b, none;
+
+	self->heap.limit_chunks = 2;
+	ASSERT_EQ(0, gcarena_blocks_alloc(&self->heap, GCARENA_CHUNK_BLOCKS, &a));
+	EXPECT_EQ(-ENOSPC, gcarena_blocks_alloc(&self->heap, GCARENA_CHUNK_BLOCKS + 1, &none));
+	ASSERT_EQ(0, gcarena_blocks_alloc(&self->heap, GCARENA_CHUNK_BLOCKS, &b));
+	EXPECT_EQ(-ENOSPC, gcarena_blocks_alloc(&self->heap, 1, &none));
+	EXPECT_EQ(-ENOSPC, gcarena_blocks_alloc(&self->heap, 3 * GCARENA_CHUNK_BLOCKS, &none));
+	EXPECT_EQ(2, self->heap.nr_chunks);
+	gcarena_blocks_free(&self->heap, a, GCARENA_CHUNK_BLOCKS);
+	gcarena_blocks_free(&self->heap, b, GCARENA_CHUNK_BLOCKS);
+	EXPECT_WHOLE(&self->heap, 0);
+}
+
+/* A reserve smaller than what the limit would allow, with a hole in its middle. */
+TEST_F(core, reserve_is_kept)
+{
+	u64 start[4], none;
+	int i;
+
+	self->heap.max_chunks = 4;
+	for (i = 0; i < 4; i++)
+		ASSERT_EQ(0, gcarena_blocks_alloc(&self->heap, GCARENA_CHUNK_BLOCKS, &start[i]));
+	EXPECT_EQ(-ENOSPC, gcarena_blocks_alloc(&self->heap, 1, &none));
+	gcarena_blocks_free(&self->heap, start[1], GCARENA_CHUNK_BLOCKS);
+	EXPECT_EQ(-ENOSPC, gcarena_blocks_alloc(&self->heap, GCARENA_CHUNK_BLOCKS + 1, &none));
+	EXPECT_EQ(-ENOSPC, gcarena_blocks_alloc(&self->heap, U64_MAX >> 13, &none));
+	gcarena_chunks_release(&self->heap, 0);
+	EXPECT_EQ(3, self->heap.nr_chunks);
+	gcarena_blocks_free(&self->heap, start[2], GCARENA_CHUNK_BLOCKS);
+	/* One chunk absent and one empty make a run of two. */
+	ASSERT_EQ(0, gcarena_blocks_alloc(&self->heap, GCARENA_CHUNK_BLOCKS + 1, &none));
+	EXPECT_EQ(start[1], none);
+	gcarena_blocks_free(&self->heap, none, GCARENA_CHUNK_BLOCKS + 1);
+	gcarena_blocks_free(&self->heap, start[0], GCARENA_CHUNK_BLOCKS);
+	gcarena_blocks_free(&self->heap, start[3], GCARENA_CHUNK_BLOCKS);
+	EXPECT_WHOLE(&self->heap, 0);
+}
+
+/* The table is doubled until the index fits, and keeps what it had. */
+TEST_F(core, table_grows)
+{
+	u64 low, high;
+
+	ASSERT_EQ(0, gcarena_blocks_alloc(&self->heap, 1, &low));
+	EXPECT_EQ(64, self->heap.nr_table);
+	ASSERT_EQ(0, gcarena_blocks_alloc(&self->heap, 300 * GCARENA_CHUNK_BLOCKS, &high));
+	EXPECT_EQ(GCARENA_CHUNK_BYTES, high);
+	EXPECT_EQ(512, self->heap.nr_table);
+	EXPECT_EQ(301, self->heap.nr_chunks);
+	gcarena_blocks_free(&self->heap, low, 1);
+	gcarena_blocks_free(&self->heap, high, 300 * GCARENA_CHUNK_BLOCKS);
+	EXPECT_WHOLE(&self->heap, 0);
+}
+
+/* A killed caller leaves the chunks it made, for others. */
+TEST_F(core, killed_in_the_middle)
+{
+	u64 start;
+
+	core_kill_after = 3;
+	EXPECT_EQ(-EINTR, gcarena_blocks_alloc(&self->heap, 5 * GCARENA_CHUNK_BLOCKS, &start));
+	EXPECT_EQ(0, self->heap.span_bytes);
+	EXPECT_EQ(self->heap.nr_chunks, self->heap.nr_empty);
+	EXPECT_LT(0, self->heap.nr_chunks);
+	EXPECT_WHOLE(&self->heap, 0);
+	core_kill_after = -1;
+	ASSERT_EQ(0, gcarena_blocks_alloc(&self->heap, 5 * GCARENA_CHUNK_BLOCKS, &start));
+	EXPECT_EQ(0, start);
+	gcarena_blocks_free(&self->heap, start, 5 * GCARENA_CHUNK_BLOCKS);
+}
+
+/* Bytes 0 free, 1 used; absent chunks are free, too. */
+struct model {
+	u8 used[MODEL_BLOCKS];
+	bool present[MODEL_CHUNKS];
+	u32 limit;
+};
+
+static bool model_fits(const struct model *m, u32 first, u64 nr)
+{
+	return first + nr <= MODEL_BLOCKS && !memchr(m->used + first, 1, nr);
+}
+
+static u32 model_present(const struct model *m)
+{
+	u32 c, n = 0;
+
+	for (c = 0; c < MODEL_CHUNKS; c++)
+		n += m->present[c];
+	return n;
+}
+
+/* In one chunk: the lowest place in those that are there, else the lowest new one. */
+static int model_place_small(struct model *m, u64 nr, u32 *first)
+{
+	u32 c, b;
+
+	for (*first = 0; *first < MODEL_BLOCKS; ++*first) {
+		c = *first / GCARENA_CHUNK_BLOCKS;
+		b = *first % GCARENA_CHUNK_BLOCKS;
+		if (m->present[c] && b + nr <= GCARENA_CHUNK_BLOCKS && model_fits(m, *first, nr))
+			return 0;
+	}
+	for (c = 0; c < MODEL_CHUNKS && m->present[c]; c++)
+		;
+	if (c == MODEL_CHUNKS || model_present(m) == m->limit)
+		return -ENOSPC;
+	m->present[c] = true;
+	*first = c * GCARENA_CHUNK_BLOCKS;
+	return 0;
+}
+
+/* Whole chunks: the lowest row of them that is unused. Some may be made before it fails. */
+static int model_place_large(struct model *m, u64 nr, u32 *first)
+{
+	u32 nr_chunks = (nr + GCARENA_CHUNK_BLOCKS - 1) / GCARENA_CHUNK_BLOCKS, c;
+
+	for (*first = 0; !model_fits(m, *first, nr_chunks * GCARENA_CHUNK_BLOCKS);
+	     *first += GCARENA_CHUNK_BLOCKS) {
+		if (*first >= MODEL_BLOCKS)
+			return -ENOSPC;
+	}
+	if (nr_chunks > m->limit)
+		return -ENOSPC;
+	for (c = *first / GCARENA_CHUNK_BLOCKS; nr_chunks--; c++) {
+		if (!m->present[c] && model_present(m) == m->limit)
+			return -ENOSPC;
+		m->present[c] = true;
+	}
+	return 0;
+}
+
+static void model_release(struct model *m)
+{
+	u32 c;
+
+	for (c = 0; c < MODEL_CHUNKS; c++)
+		m->present[c] &= !!memchr(m->used + c * GCARENA_CHUNK_BLOCKS, 1,
+					  GCARENA_CHUNK_BLOCKS);
+}
+
+struct run {
+	u64 start, nr;
+	struct heap_span *span;
+};
+
+static u64 random_length(u64 *seed)
+{
+	switch (next_random(seed) % 8) {
+	case 0:
+		return 1 + next_random(seed) % (3 * GCARENA_CHUNK_BLOCKS);
+	case 1:
+		return GCARENA_CHUNK_BLOCKS - 1 + next_random(seed) % 3;
+	case 2:
+		return 1 + next_random(seed) % GCARENA_CHUNK_BLOCKS;
+	default:
+		return 1 + next_random(seed) % 16;
+	}
+}
+
+/* Both take or both refuse, at the same place. */
+static void take_run(struct __test_metadata *_metadata, struct gcarena_heap *heap,
+		     struct model *m, struct run *run, u64 nr)
+{
+	int ret, want;
+	u32 first;
+
+	run->nr = nr;
+	want = nr <= GCARENA_CHUNK_BLOCKS ? model_place_small(m, nr, &first)
+					  : model_place_large(m, nr, &first);
+	run->span = gcarena_span_create(heap, heap->layouts[1], GCARENA_CLASS_LARGE,
+					nr * GCARENA_BLOCK_BYTES);
+	ret = IS_ERR(run->span) ? PTR_ERR(run->span) : 0;
+	if (ret)
+		run->span = NULL;
+	ASSERT_EQ(want, ret);
+	if (ret)
+		return;
+	ASSERT_EQ(first * GCARENA_BLOCK_BYTES, run->span->start);
+	memset(m->used + first, 1, nr);
+}
+
+static void drop_run(struct gcarena_heap *heap, struct model *m, struct run *run)
+{
+	memset(m->used + run->span->start / GCARENA_BLOCK_BYTES, 0, run->nr);
+	gcarena_span_destroy(heap, run->span);
+	run->span = NULL;
+}
+
+TEST_F(core, random_runs_as_in_the_model)
+{
+	struct run runs[MODEL_RUNS] = { };
+	struct model m = { };
+	u64 seed = 7, held = 0;
+	int i;
+
+	self->heap.max_chunks = MODEL_CHUNKS;
+	for (i = 0; i < 20000; i++) {
+		struct run *run = &runs[next_random(&seed) % MODEL_RUNS];
+
+		m.limit = 8 + i / 5000 * 2;	/* 8 to 14, with room for 12 */
+		self->heap.limit_chunks = m.limit;
+		if (run->span) {
+			drop_run(&self->heap, &m, run);
+			held--;
+		} else if (next_random(&seed) % 2 && !(i / 1000 % 3)) {
+			/* Emptier, now and then. */
+		} else {
+			take_run(_metadata, &self->heap, &m, run, random_length(&seed));
+			held += !!run->span;
+		}
+		if (next_random(&seed) % 200 == 0) {
+			gcarena_chunks_release(&self->heap, 0);
+			model_release(&m);
+		}
+		ASSERT_EQ(model_present(&m), self->heap.nr_chunks);
+		if (i % 50 == 0)
+			ASSERT_STREQ("", core_check(&self->heap, held));
+	}
+}
+
+TEST_HARNESS_MAIN
