@@ -289,15 +289,55 @@ CORE_UNITS := $(patsubst tests/%.c,$(B)/core/%,$(CORE_SRC))
 CORE_FLAGS := -g -std=gnu11 $(WARNINGS) -Wno-sign-compare -Wno-unused-parameter -Wno-empty-body \
 	      -fno-omit-frame-pointer -Itests -Itests/lib -isystem $(B)/linux-tools
 CORE_CHECKED := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+CORE_FUZZ  := $(patsubst tests/core/fuzz_%.c,$(B)/fuzz/core_%,$(wildcard tests/core/fuzz_*.c))
+CLANG      ?= clang
 
-.PHONY: check-core
-check-core: $(CORE_UNITS)
+.PHONY: check-core core-units core-race fuzz-core coverage bench-core
+check-core: core-units core-race $(CORE_FUZZ)
+	@FUZZ_RUNS=2000 FUZZ_SEED=1 tests/core/run-fuzz $(CORE_FUZZ)
+
+core-units: $(CORE_UNITS)
 	@tests/run $(CORE_UNITS)
 
-$(B)/core/%: tests/%.c $(CORE_DEPS) Makefile | $(HARNESS)
+$(B)/core/core_%: tests/core_%.c $(CORE_DEPS) Makefile | $(HARNESS)
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	@$(CC) $(CORE_FLAGS) $(CORE_CHECKED) -o $@ $<
+
+# ThreadSanitizer wants its addresses where it put them: no randomization. The second
+# run is wrong on purpose, to show that the first would have told.
+RACE_SECONDS ?= 5
+core-race: $(B)/core/race
+	@TSAN_OPTIONS=exitcode=66 setarch -R $< $(RACE_SECONDS)
+	@TSAN_OPTIONS=exitcode=66 setarch -R $< 1 unlocked >$<.log 2>&1; [ $$? = 66 ] || { \
+		echo "race: publishing without a lock went unnoticed: see $<.log" >&2; exit 1; }
+
+$(B)/core/race: tests/core/race.c $(CORE_DEPS) Makefile
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(CC) $(CORE_FLAGS) -O1 -fsanitize=thread -DCORE_TSAN -o $@ $< -lpthread
+
+fuzz-core: $(CORE_FUZZ)
+	@tests/core/run-fuzz $(CORE_FUZZ)
+
+$(B)/fuzz/core_%: tests/core/fuzz_%.c $(CORE_DEPS) Makefile
+	@tools/setup core
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(CLANG) $(CORE_FLAGS) $(CORE_CHECKED) -fsanitize=fuzzer -o $@ $<
+
+# Which of the core's lines the unit tests run.
+COVERAGE := $(patsubst tests/%.c,$(B)/coverage/%,$(CORE_SRC))
+coverage: $(COVERAGE)
+	@rm -f $(B)/coverage/*.gcda
+	@tests/run $(COVERAGE)
+	@tests/core/coverage $(B)/coverage
+
+$(B)/coverage/%: tests/%.c tests/core/coverage.c $(CORE_DEPS) Makefile | $(HARNESS)
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(CC) $(CORE_FLAGS) -O0 --coverage -c -o $@.o $<
+	@$(CC) -Wl,--wrap=_exit --coverage -o $@ $@.o tests/core/coverage.c
 
 # --- installing -------------------------------------------------------------------
 
@@ -361,6 +401,9 @@ help:
 	@echo 'make check-core   the collector core on this machine, under sanitizers'
 	@echo 'make check-kernels'
 	@echo '                  make check with other kernels (KERNELS="$(KERNELS)")'
+	@echo 'make fuzz-core    the same, random programs for FUZZ_SECONDS=60 (FUZZ_SEED=...)'
+	@echo 'make coverage     which lines of the core the unit tests run'
+	@echo 'make bench-core   marking and sweeping on this machine, beside libgc'
 	@echo 'make demo         build, boot a VM, run the demo'
 	@echo 'make bench        build, boot a VM, run the benchmarks'
 	@echo 'make soak         what takes too long for make check: half an hour in VMs'

@@ -96,6 +96,27 @@ TEST_F(core, reserve_is_kept)
 	EXPECT_WHOLE(&self->heap, 0);
 }
 
+TEST_F(core, holes_are_filled_low_first)
+{
+	u64 start[5], again;
+	int i;
+
+	for (i = 0; i < 5; i++)
+		ASSERT_EQ(0, gcarena_blocks_alloc(&self->heap, GCARENA_CHUNK_BLOCKS, &start[i]));
+	for (i = 3; i > 0; i -= 2) {	/* the second one is found below a hole */
+		gcarena_blocks_free(&self->heap, start[i], GCARENA_CHUNK_BLOCKS);
+		EXPECT_EQ(GCARENA_CHUNK_BYTES, gcarena_chunks_release(&self->heap, 0));
+	}
+	EXPECT_EQ(5, self->heap.top);
+	for (i = 1; i < 5; i += 2) {
+		ASSERT_EQ(0, gcarena_blocks_alloc(&self->heap, GCARENA_CHUNK_BLOCKS, &again));
+		EXPECT_EQ(start[i], again);
+	}
+	for (i = 0; i < 5; i++)
+		gcarena_blocks_free(&self->heap, start[i], GCARENA_CHUNK_BLOCKS);
+	EXPECT_WHOLE(&self->heap, 0);
+}
+
 /* The table is doubled until the index fits, and keeps what it had. */
 TEST_F(core, table_grows)
 {

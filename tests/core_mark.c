@@ -310,6 +310,7 @@ TEST_F(core, killed_while_clearing)
 		span = span_new(&self->heap, self->heap.layouts[1], core_class_of(8192 - 512));
 		ASSERT_FALSE(IS_ERR(span));
 	}
+	EXPECT_EQ(0, gcarena_mark_clear(&self->heap));
 	core_kill_after = 1;
 	EXPECT_EQ(-EINTR, gcarena_mark_clear(&self->heap));
 }
