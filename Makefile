@@ -326,6 +326,13 @@ $(B)/fuzz/core_%: tests/core/fuzz_%.c $(CORE_DEPS) Makefile
 	@echo "  CC      $@"
 	@$(CLANG) $(CORE_FLAGS) $(CORE_CHECKED) -fsanitize=fuzzer -o $@ $<
 
+# BENCH_MIB=64,1024,4096 chooses other heap sizes; a longer list takes BENCH_MINUTES=N.
+bench-core:
+	@tools/setup bench
+	+@$(SUBMAKE) $(B)/bench/core_mark $(B)/bench/core_libgc >&2
+	@tests/bench/run --core --json $(B)/bench-core.json \
+		$(if $(BENCH_MIB),--sizes $(BENCH_MIB)) $(if $(BENCH_MINUTES),--minutes $(BENCH_MINUTES))
+
 # Which of the core's lines the unit tests run.
 COVERAGE := $(patsubst tests/%.c,$(B)/coverage/%,$(CORE_SRC))
 coverage: $(COVERAGE)

@@ -133,6 +133,33 @@ TEST_F(core, table_grows)
 	EXPECT_WHOLE(&self->heap, 0);
 }
 
+/* One block of three chunks was used before: all runs with it know, and no others. */
+TEST(dirty_is_seen_from_each_run)
+{
+	const u64 nr = 3 * GCARENA_CHUNK_BLOCKS, step = GCARENA_BLOCK_BYTES;
+	static const u64 lengths[] = { 1, 2, 3, 100, GCARENA_CHUNK_BLOCKS, 300, 600 };
+	struct gcarena_heap heap;
+	u64 start, at, first;
+	unsigned int i;
+
+	for (at = 0; at < nr; at++) {
+		ASSERT_EQ(0, core_open(&heap, RESERVE, RESERVE));
+		ASSERT_EQ(0, gcarena_blocks_alloc(&heap, nr, &start));
+		bitmap_set(heap.chunks[at / GCARENA_CHUNK_BLOCKS]->dirty,
+			   at % GCARENA_CHUNK_BLOCKS, 1);
+		for (i = 0; i < ARRAY_SIZE(lengths); i++) {
+			for (first = 0; first + lengths[i] <= nr; first++) {
+				bool within = at >= first && at < first + lengths[i];
+
+				ASSERT_EQ(within, gcarena_blocks_dirty(&heap, start + first * step,
+								       lengths[i]));
+			}
+		}
+		gcarena_blocks_free(&heap, start, nr);
+		core_close(&heap);
+	}
+}
+
 /* A killed caller leaves the chunks it made, for others. */
 TEST_F(core, killed_in_the_middle)
 {

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The module's marker by itself, at native speed: the very sources of kmod/ in
- * user space, on the graphs that workloads/mark.h has collected by others.
+ * The module's marker and sweeper by themselves, at native speed: the very sources of
+ * kmod/ in user space, on the graphs that core_libgc.c and workloads/mark.h have
+ * collected by others.
  *
- *	shape=list|tree|random mib=HEAP samples=N layout=typed|conservative
- *	stack=MIB	bound of the mark stack, in MiB (default: no bound)
+ *	shape=list|tree|random|arrays mib=HEAP samples=N layout=typed|conservative
+ *	drop=none|half|all	what is dropped before it is collected, once
+ *	stack=MIB		bound of the mark stack, in MiB (default: no bound)
+ *	pages=huge|small	of the memory below all this
  *
  * In the VM the processor is emulated, and has no caches worth prefetching into:
  * this is where the marker's memory access shows. As in the kernel, the
@@ -16,7 +19,9 @@
 #include <sys/mman.h>
 
 #include "lib/bench.h"
+#include "lib/counters.h"
 #include "lib/graph.h"
+#include "lib/phases.h"
 
 #define HUGE_BYTES	(2 * MIB)
 
@@ -30,7 +35,7 @@ static void pool_create(size_t bytes)
 		bench_die("no memory");
 	pool_at += -(uintptr_t)pool_at % HUGE_BYTES;
 	pool_end = pool_at + bytes;
-	madvise(pool_at, bytes, MADV_HUGEPAGE);
+	madvise(pool_at, bytes, bench_arg_is("pages", "small") ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
 }
 
 /* Memory for chunks comes from the aligned end, all the rest from the other. */
@@ -94,6 +99,7 @@ static struct kmem_cache chunk_cache = { sizeof(struct heap_chunk) };
 static struct gcarena_heap heap;
 static struct graph_node **nodes;
 static size_t nr_nodes;
+static size_t nr_live;		/* objects, arrays included */
 
 int gcarena_backing_alloc(struct gcarena_heap *h, struct heap_chunk *chunk)
 {
@@ -120,15 +126,15 @@ void gcarena_backing_publish_table(struct gcarena_heap *h, struct heap_chunk **t
 	h->nr_table = nr;
 }
 
-static struct heap_layout *node_layout(void)
+static struct heap_layout *layout_of(u32 words, unsigned long map)
 {
-	unsigned long *map;
 	int number = GCARENA_NR_CONSERVATIVE;
+	unsigned long *copy;
 
 	if (bench_arg_is("layout", "typed")) {
-		map = pool_calloc(1, sizeof(*map));
-		*map = 3;
-		number = gcarena_layout_add(&heap, sizeof(struct graph_node), map, "node", 16);
+		copy = pool_calloc(1, sizeof(*copy));
+		*copy = map;
+		number = gcarena_layout_add(&heap, words * sizeof(u64), copy, "bench", U32_MAX);
 	}
 	return gcarena_layout_find(&heap, number);
 }
@@ -178,11 +184,11 @@ static void fill(struct heap_layout *layout, unsigned int class)
 }
 
 /* Words of objects are what the program would have there. Zero is no object's. */
-static void relocate(void)
+static void relocate(size_t nr)
 {
 	size_t i;
 
-	for (i = 0; i < nr_nodes; i++) {
+	for (i = 0; i < nr; i++) {
 		if (nodes[i]->a)
 			nodes[i]->a = (void *)(heap.base + to_offset(nodes[i]->a));
 		if (nodes[i]->b)
@@ -190,32 +196,99 @@ static void relocate(void)
 	}
 }
 
-static void sample(unsigned long first, u64 limit, bool report)
+/* A large object of @nr pointers; a chunk is one piece of memory here, too. */
+static u64 *array_new(struct heap_layout *layout, size_t nr, u64 *offset)
 {
-	uint64_t cpu = cpu_ns(), wall = now_ns();
+	struct heap_span *span;
+	u64 taken;
+
+	span = gcarena_span_create(&heap, layout, GCARENA_CLASS_LARGE, nr * sizeof(u64));
+	if (IS_ERR(span))
+		bench_die("no memory for an array");
+	gcarena_span_take(&heap, span, &taken);
+	gcarena_span_settle(&heap, span);
+	nr_live++;
+	*offset = span->start;
+	return gcarena_heap_kaddr(&heap, span->start);
+}
+
+/* Returns the address of the topmost array. */
+static u64 build_arrays(void)
+{
+	struct heap_layout *layout = layout_of(1, 1);
+	size_t nr = graph_nr_arrays(nr_nodes), n = 0, i, j;
+	u64 *top, *array, root, offset;
+
+	/* As large as the others: a slot of a smaller class would be another path. */
+	top = array_new(layout, GRAPH_ARRAY_POINTERS, &root);
+	for (i = 0; i < nr; i++) {
+		array = array_new(layout, GRAPH_ARRAY_POINTERS, &offset);
+		top[i] = heap.base + offset;
+		for (j = 0; j < GRAPH_ARRAY_POINTERS && n < nr_nodes; j++)
+			array[j] = heap.base + to_offset(nodes[n++]);
+	}
+	return heap.base + root;
+}
+
+static u64 build(void)
+{
+	struct graph_node *first;
+
+	nr_live = nr_nodes;
+	fill(layout_of(sizeof(struct graph_node) / sizeof(u64), 3), node_class());
+	if (bench_arg_is("shape", "arrays"))
+		return build_arrays();
+	first = graph_link(nodes, nr_nodes);
+	relocate(nr_nodes);
+	return heap.base + to_offset(first);
+}
+
+/* Returns the address of the new root. */
+static u64 drop(u64 root)
+{
+	if (bench_arg_is("drop", "half")) {
+		nr_live = graph_halve(nodes, nr_nodes);
+		relocate(nr_live);
+		return heap.base + to_offset(nodes[0]);
+	}
+	if (bench_arg_is("drop", "all")) {
+		nr_live = 0;
+		return 0;
+	}
+	return root;
+}
+
+static void sample(unsigned long first, u64 limit, bool counts)
+{
+	struct bench_time start, marked, swept;
 	struct gcarena_marker m;
 
+	counters_start();
+	start = time_now();
 	if (gcarena_marker_init(&m, &heap, limit) || gcarena_mark_clear(&heap) ||
 	    gcarena_mark_words(&m, &first, 1) || gcarena_mark_finish(&m))
 		bench_die("marking failed");
-	wall = now_ns() - wall;
-	cpu = cpu_ns() - cpu;
-	if (m.marked.objects != nr_nodes)
-		bench_die("%zu nodes live, marked %lu", nr_nodes, (unsigned long)m.marked.objects);
+	marked = time_now();
+	gcarena_sweep_flip(&heap);
+	gcarena_sweep_all(&heap);
+	swept = time_now();
+	if (m.marked.objects != nr_live || heap.used.objects != nr_live)
+		bench_die("%zu objects live, marked %lu, %lu left", nr_live,
+			  (unsigned long)m.marked.objects, (unsigned long)heap.used.objects);
+	if (counts) {
+		counters_stop("collection", nr_live ? nr_live : nr_nodes);
+		bench_phases(nr_nodes, nr_live, time_between(start, marked),
+			     time_between(marked, swept));
+		bench_result("mark stack peak", "KiB", m.stack_peak / 1024.0);
+		bench_result("mark overflows", "", m.overflows);
+	}
 	gcarena_marker_destroy(&m);
-	if (!report)
-		return;
-	bench_result("marked", "Mobj/s", nr_nodes * 1e3 / wall);
-	bench_result("marked, by CPU time", "Mobj/s", nr_nodes * 1e3 / cpu);
-	bench_result("full collection", "ms", wall / 1e6);
-	bench_result("mark stack peak", "KiB", m.stack_peak / 1024.0);
-	bench_result("mark overflows", "", m.overflows);
 }
 
 int main(int argc, char **argv)
 {
-	unsigned long samples, mib, limit, first, i;
-	struct graph_node *root;
+	unsigned long samples, mib, limit, i;
+	u64 root;
 
 	bench_args(argc, argv);
 	mib = bench_arg_number("mib", 256);
@@ -228,14 +301,14 @@ int main(int argc, char **argv)
 	if (gcarena_span_caches_create() || gcarena_heap_init(&heap, 2 * mib * MIB, 2 * mib * MIB))
 		bench_die("no memory");
 	heap.base = 0x100000000000;
+	counters_open();
 
-	fill(node_layout(), node_class());
-	root = graph_link(nodes, nr_nodes);
-	first = heap.base + to_offset(root);
-	relocate();
+	root = build();
 	/* The first one takes memory for the stack, and does not count. */
-	for (i = 0; i <= samples; i++)
-		sample(first, limit, i > 0);
+	sample(root, limit, false);
+	root = drop(root);
+	for (i = 0; i < samples; i++)
+		sample(root, limit, true);
 	bench_version("the marker of kmod/, in user space");
 	return 0;
 }

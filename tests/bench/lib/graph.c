@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <string.h>
+
 #include "bench.h"
 #include "graph.h"
 
@@ -58,4 +60,18 @@ struct graph_node *graph_link(struct graph_node **nodes, size_t nr)
 	else
 		bench_die("shape=list, tree or random");
 	return nodes[0];
+}
+
+size_t graph_halve(struct graph_node **nodes, size_t nr)
+{
+	uint64_t seed = 20260802;
+	size_t i, live = 0;
+
+	for (i = 0; i < nr; i++) {
+		memset(nodes[i], 0, sizeof(*nodes[i]));
+		if (random_next(&seed) >> 63)
+			nodes[live++] = nodes[i];
+	}
+	link_list(nodes, live);
+	return live;
 }

@@ -6,6 +6,8 @@
  *	tree	complete, numbered breadth first in the order of allocation
  *	random	one pointer leads round through all nodes in a random order, the
  *		other to any node: every step is a cache miss
+ *	arrays	each node is referred to by one element of an array of 131072 pointers,
+ *		and these by another array; nodes refer to nothing
  *
  * The six other words are zero.
  */
@@ -27,5 +29,19 @@ _Static_assert(sizeof(struct graph_node) == 64, "the benchmark is about 64-byte 
  * them in another order. All can be reached from the one it returns.
  */
 struct graph_node *graph_link(struct graph_node **nodes, size_t nr);
+
+/* For the shape arrays, which the caller makes: it knows how to allocate them. */
+#define GRAPH_ARRAY_POINTERS	131072UL
+
+static inline size_t graph_nr_arrays(size_t nr_nodes)
+{
+	return (nr_nodes + GRAPH_ARRAY_POINTERS - 1) / GRAPH_ARRAY_POINTERS;
+}
+
+/*
+ * Drop a random half: the others become a list in the order of @nodes, and come first
+ * in it afterwards. Returns how many they are. All words of the dropped ones are zero.
+ */
+size_t graph_halve(struct graph_node **nodes, size_t nr);
 
 #endif /* GRAPH_H */
