@@ -550,17 +550,26 @@ static bool on_signal_stack(const struct task_struct *task, unsigned long sp)
 	return task->sas_ss_size && sp - task->sas_ss_sp < task->sas_ss_size;
 }
 
-/* Registers, stack and TLS of a thread that stands still. */
+/*
+ * Registers, stack and TLS of a thread that stands still. If it is killed meanwhile, it
+ * may end while we look, and its kernel stack, where the registers are, goes: there is
+ * nothing, or no longer its own, in task_pt_regs() then. Modules cannot hold on to the
+ * stack (put_task_stack() is not exported), so the copy must bear both. What it brings
+ * does no harm: the thread has no roots any more, and a word too many only keeps.
+ */
 static int scan_thread_memory(struct scan *scan)
 {
-	const struct pt_regs *regs = task_pt_regs(scan->task);
-	unsigned long sp = user_stack_pointer((struct pt_regs *)regs);
 	bool leader = thread_group_leader(scan->task);
 	struct area areas[MAX_THREAD_AREAS];
+	struct pt_regs regs;
+	unsigned long sp;
 	unsigned int i, nr;
 	int ret;
 
-	ret = scan_registers(scan, regs);
+	if (copy_from_kernel_nofault(&regs, task_pt_regs(scan->task), sizeof(regs)))
+		return 0;
+	sp = user_stack_pointer(&regs);
+	ret = scan_registers(scan, &regs);
 	if (!ret && scan->task != current)
 		ret = scan_vector_registers(scan);
 	if (ret)
