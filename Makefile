@@ -320,11 +320,12 @@ $(B)/core/race: tests/core/race.c $(CORE_DEPS) Makefile
 fuzz-core: $(CORE_FUZZ)
 	@tests/core/run-fuzz $(CORE_FUZZ)
 
-$(B)/fuzz/core_%: tests/core/fuzz_%.c $(CORE_DEPS) Makefile
+$(B)/fuzz/core_%: tests/core/fuzz_%.c tests/core/fuzz-ignore $(CORE_DEPS) Makefile
 	@tools/setup core
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
-	@$(CLANG) $(CORE_FLAGS) $(CORE_CHECKED) -fsanitize=fuzzer -o $@ $<
+	@$(CLANG) $(CORE_FLAGS) $(CORE_CHECKED) -fsanitize=fuzzer \
+		-fsanitize-coverage-ignorelist=tests/core/fuzz-ignore -o $@ $<
 
 # BENCH_MIB=64,1024,4096 chooses other heap sizes; a longer list takes BENCH_MINUTES=N.
 bench-core:

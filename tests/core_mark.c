@@ -315,6 +315,67 @@ TEST_F(core, killed_while_clearing)
 	EXPECT_EQ(-EINTR, gcarena_mark_clear(&self->heap));
 }
 
+/* The first address after a heap that fills its table: nothing is read behind that. */
+TEST_F(core, end_of_a_full_table)
+{
+	const u64 bytes = 64 * GCARENA_CHUNK_BYTES;
+	struct heap_span *all = large_new(&self->heap, self->heap.layouts[1], bytes);
+	unsigned long words[] = { BASE + bytes, BASE + bytes + 8 };
+	struct gcarena_marker m;
+
+	ASSERT_NE(NULL, all);
+	ASSERT_EQ(64, self->heap.nr_table);
+	ASSERT_EQ(64, self->heap.top);
+	ASSERT_EQ(0, mark_from(&self->heap, words, 2, 0, &m));
+	EXPECT_EQ(0, m.marked.objects);
+}
+
+/*
+ * A pass over the heap that overflows itself, in spans that it is past: low, of objects
+ * that each refer to one leaf, is reached from wide objects at the high end.
+ */
+TEST_F(core, second_pass)
+{
+	struct pool low = { .heap = &self->heap, .layout = self->heap.layouts[0], .class = 1 };
+	struct pool leaf = { .heap = &self->heap, .layout = self->heap.layouts[1], .class = 1 };
+	struct pool wide = { .heap = &self->heap, .layout = self->heap.layouts[0],
+			     .class = core_class_of(32768) };
+	u64 start[4], at;
+	struct gcarena_marker m;
+	struct heap_slot slot;
+	u32 i, j;
+
+	for (i = 0; i < 3 * 4096; i++) {
+		at = pool_alloc(&low);
+		*core_word(&self->heap, at) = BASE + pool_alloc(&leaf);
+	}
+	pool_close(&low);
+	pool_close(&leaf);
+	for (i = 0; i < 4; i++)
+		start[i] = pool_alloc(&wide);
+	pool_close(&wide);
+	for (i = 0, at = 16; i < 3; i++) {
+		*core_word(&self->heap, start[3] + i * 8) = BASE + start[i];
+		for (j = 0; j < 4096; j++, at += 16) {
+			while (gcarena_heap_resolve(&self->heap, at).span->layout->number)
+				at += GCARENA_BLOCK_BYTES;	/* a span of leaves */
+			*core_word(&self->heap, start[i] + j * 8) = BASE + at;
+		}
+	}
+	/* These push the wide ones out of the queue before any of them is scanned. */
+	for (i = 3; i < 50; i++)
+		*core_word(&self->heap, start[3] + i * 8) = BASE + i * 16;
+	ASSERT_EQ(0, gcarena_marker_init(&m, &self->heap, 0));
+	slot = gcarena_heap_resolve(&self->heap, start[3]);
+	slot.span->words[0].mark |= BIT_ULL(slot.index);
+	slot.span->rescan = true;
+	m.overflowed = true;
+	ASSERT_EQ(0, gcarena_mark_finish(&m));
+	EXPECT_LT(0, m.overflows);
+	EXPECT_EQ(2 * 3 * 4096 + 3, m.marked.objects);
+	gcarena_marker_destroy(&m);
+}
+
 /* What overflows is found by passes over the heap: these have checkpoints, too. */
 TEST_F(core, rescanning_has_checkpoints)
 {

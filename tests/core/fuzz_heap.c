@@ -392,7 +392,9 @@ static bool find_harmless(u64 *item)
 	for (i = 0; i < ORACLE_SPANS; i++) {
 		const struct oracle_span *s = &oracle.spans[i];
 
-		if (!s->nr || !s->live[0] || s->layout == GCARENA_NR_NOSCAN || s->slot > 32768)
+		/* The marker never has an object on its stack that is not to be scanned. */
+		if (!s->nr || !s->live[0] || s->slot > 32768 ||
+		    heap.layouts[s->layout]->scan == GCARENA_SCAN_NONE)
 			continue;
 		for (n = 0; n < oracle.nr_words; n++) {
 			if (oracle_in(oracle.words[n].offset, s->start, s->slot))
