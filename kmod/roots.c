@@ -30,6 +30,7 @@
 #include "mark.h"
 #include "park.h"
 #include "verify.h"
+#include "zeal.h"
 
 #define BUFFER_BYTES	(32UL * 1024)
 
@@ -604,8 +605,9 @@ static int scan_parker(struct scan *scan, struct gcarena_parker *parker)
 	int ret = 0;
 
 	if (!gcarena_thread_is_gone(parker)) {
+		/* In tests: it may be killed, and end, before its registers are read. */
 		if (still)
-			ret = scan_task(scan, parker->task);
+			ret = gcarena_zeal_delay() ?: scan_task(scan, parker->task);
 		if (ret)
 			return ret;
 		if (!still || !gcarena_thread_unchanged(parker)) {
