@@ -30,7 +30,7 @@ static struct vm_area_struct *find_own_vma(const struct gcarena *arena)
 {
 	struct vm_area_struct *vma;
 
-	mmap_assert_locked(current->mm);
+	lockdep_assert_held(&current->mm->mmap_lock);
 	vma = vma_lookup(current->mm, arena->heap.base);
 	return vma_is_ours(vma, arena) ? vma : NULL;
 }
