@@ -275,6 +275,27 @@ check-kernels: setup
 	@TESTS_ONLY="$(TESTS_ONLY)" VM_FLAGS="$(VM_FLAGS)" tools/check-kernels $(KERNELS)
 .PHONY: check-kernels
 
+# --- fuzzing the ABI -----------------------------------------------------------------
+#
+# FUZZ_SECONDS, FUZZ_SEED (default: a new one), FUZZ_FLAGS for the fuzzer itself. Programs
+# are kept in build/fuzz. For a kernel with KCOV (tests/README.md):
+#	make fuzz KDIR=... VM_KREL=PATH-OF-ITS-IMAGE KCOV_INSTRUMENT=y
+
+FUZZ_SECONDS ?= 60
+FUZZ_DIR     := $(B)/fuzz
+
+$(B)/tests/abi_fuzz: $(call objects,$(wildcard tests/fuzz/*.c))
+
+fuzz: setup
+	+@$(SUBMAKE) fuzz-vm
+fuzz-vm:
+	+@$(SUBMAKE) module $(B)/tests/abi_fuzz >&2
+	@mkdir -p $(FUZZ_DIR)
+	@$(VM_RUN) --timeout $$(($(FUZZ_SECONDS) + 600)) -- $(B)/tests/abi_fuzz \
+		--seconds $(FUZZ_SECONDS) $(if $(FUZZ_SEED),--seed $(FUZZ_SEED)) \
+		--dir $(FUZZ_DIR) $(FUZZ_FLAGS)
+.PHONY: fuzz fuzz-vm
+
 lint:
 	@tools/lint
 
@@ -415,6 +436,7 @@ help:
 	@echo 'make demo         build, boot a VM, run the demo'
 	@echo 'make bench        build, boot a VM, run the benchmarks'
 	@echo 'make soak         what takes too long for make check: half an hour in VMs'
+	@echo 'make fuzz         random programs against the ABI (FUZZ_SECONDS=60, FUZZ_SEED=)'
 	@echo 'make lint         warnings, sparse, checkpatch, kernel-doc, shellcheck'
 	@echo 'make install      into PREFIX=$(PREFIX), the module into $(MODDIR)'
 	@echo 'make uninstall clean distclean'

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+/* All kinds of operations, and how often each is chosen. */
+#include "fuzz/ops.h"
+
+#define OP(name, weight) { #name, op_##name, weight }
+
+const struct op_info ops[] = {
+	OP(info, 3),
+	OP(create, 4),
+	OP(classes, 2),
+	OP(type_add, 5),
+	OP(refill, 18),
+	OP(release, 8),
+	OP(alloc, 9),
+	OP(free, 8),
+	OP(collect, 7),
+	OP(roots_add, 5),
+	OP(roots_del, 3),
+	OP(set, 4),
+	OP(stats, 3),
+	OP(object, 6),
+	OP(unknown, 2),
+	OP(map, 8),
+	OP(unmap, 4),
+	OP(remap, 2),
+	OP(protect, 3),
+	OP(advise, 5),
+	OP(lock, 2),
+	OP(inspect, 3),
+	OP(store, 12),
+	OP(load, 4),
+	OP(open, 4),
+	OP(close, 1),
+	OP(dup, 2),
+	OP(reopen, 1),
+	OP(file, 4),
+	OP(pass, 2),
+	OP(take_fd, 1),
+	OP(proc, 1),
+	OP(vm_copy, 4),
+	OP(mem_file, 2),
+	OP(pipe, 3),
+	OP(splice, 2),
+	OP(direct, 1),
+	OP(futex, 1),
+	OP(fork, 4),
+	OP(exec, 1),
+	OP(clone_vm, 2),
+	OP(kill, 4),
+	OP(signal, 3),
+	OP(timer, 1),
+	OP(trace, 2),
+	OP(be_traced, 2),
+	OP(pause, 1),
+};
+
+const unsigned int nr_ops = sizeof(ops) / sizeof(ops[0]);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a round's processes tell the engine: a page or two of memory that all of them
+ * share, also after exec(), as it hangs on a descriptor of a fixed number.
+ */
+#ifndef TESTS_FUZZ_SHARED_H
+#define TESTS_FUZZ_SHARED_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fuzz/program.h"
+
+#define SHARED_FD	200
+#define FEATURE_BITS	(1U << 16)
+#define NR_COMMANDS	16	/* the last one: all that do not exist */
+#define NR_ERRORS	134
+
+/* A thread of the round: which operation, and since when (ms). */
+struct progress {
+	_Atomic int tid;
+	_Atomic int kind;	/* -1: at none */
+	_Atomic uint64_t since;
+};
+
+/**
+ * struct shared - from the round to the engine
+ * @failed: @failure is valid
+ * @calls: commands issued
+ * @succeeded: of these, without error
+ * @operations: done
+ * @timeouts: commands that said ETIMEDOUT
+ * @results: how often each command gave each error
+ * @hit: features that programs of this run have reached, see kcov.h
+ */
+struct shared {
+	_Atomic bool failed;
+	char failure[256];
+	_Atomic uint64_t calls, succeeded, operations, timeouts, collections;
+	_Atomic uint32_t results[NR_COMMANDS][NR_ERRORS];
+	struct progress progress[PROGRAM_THREADS];
+	_Atomic uint8_t hit[FEATURE_BITS / 8];
+};
+
+struct shared *shared_create(void);
+struct shared *shared_attach(void);	/* after exec() */
+uint64_t now_ms(void);
+
+/* Of an ioctl number; "unknown" for what is none. */
+const char *command_name(unsigned int cmd);
+unsigned int command_index(unsigned int cmd);	/* below NR_COMMANDS */
+
+#endif
