@@ -117,11 +117,13 @@ static void parker_callback(struct callback_head *work)
 
 	spin_lock(&arena->park_lock);
 	parker->pending = false;
+	parker->running = true;
 	/* An exiting thread has no memory left; one that has called exec has another. */
 	if (current->mm == parker->mm && !(current->flags & PF_EXITING))
 		park(arena, parker);
 	else
 		set_gone(arena, parker);
+	parker->running = false;
 	abandoned = arena->abandoned && !parker->pending;
 	if (abandoned)
 		hash_del(&parker->node);
@@ -504,8 +506,12 @@ void gcarena_park_reap(struct gcarena *arena, bool all)
 	spin_lock(&arena->park_lock);
 	arena->abandoned = all;
 	hash_for_each_safe(arena->parkers, bucket, next, parker, node) {
-		/* The others are freed by their callbacks. */
-		if (!parker->pending && (all || parker->task->exit_state)) {
+		/*
+		 * The others are freed by their callbacks. One that runs may be on its way
+		 * out of park(), which drops the lock: the stop is over, and another
+		 * thread has unmapped and closed the arena meanwhile.
+		 */
+		if (!parker->pending && !parker->running && (all || parker->task->exit_state)) {
 			hash_del(&parker->node);
 			hlist_add_head(&parker->node, &dead);
 		}

@@ -16,6 +16,7 @@ struct gcarena;
  * @stop: arena->stop of the last stop it took part in
  * @switches: see gcarena_thread_look()
  * @pending: @work is queued and has not begun to run
+ * @running: @work is running, and uses this: its callback frees it if the arena has ended
  * @parked: it waits for the stop to end
  * @gone: it does not go back to user mode with @mm any more
  * @scanned: the stopper is done with it
@@ -31,6 +32,7 @@ struct gcarena_parker {
 	u64 stop;
 	u64 switches;
 	bool pending;
+	bool running;
 	bool parked;
 	bool gone;
 	bool scanned;

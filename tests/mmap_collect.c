@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mmap() of an arena that is being collected, at the same time: both want the locks of
- * the address space. Neither may wait for the other, and the program that maps must
- * notice nothing but the time it takes. A deadlock shows as a test that ends by its
- * time limit.
+ * mmap() and munmap() of an arena that is being collected, at the same time: both want
+ * the locks of the address space. Neither may wait for the other, and the program that
+ * maps must notice nothing but the time it takes. A deadlock shows as a test that ends by
+ * its time limit.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -167,6 +167,39 @@ TEST_F_TIMEOUT(collect, two_arenas_crosswise, 60)
 	EXPECT_EQ(0, raw_reap(one));
 	EXPECT_EQ(0, raw_reap(two));
 	rawarena_close(&other);
+}
+
+#define NR_WAKING	24
+
+static atomic_bool leave;
+
+static void *spin(void *unused)
+{
+	while (!atomic_load(&leave))
+		;
+	return unused;
+}
+
+/*
+ * A collection ends, and the arena is gone before the threads that it has stopped have
+ * woken up.
+ */
+TEST_F_TIMEOUT(collect, gone_while_threads_wake_up, 120)
+{
+	pthread_t threads[NR_WAKING];
+	struct rawarena arena;
+	int i, turn;
+
+	for (i = 0; i < NR_WAKING; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, spin, NULL));
+	for (turn = 0; turn < 30; turn++) {
+		ASSERT_EQ(0, rawarena_open(&arena, RESERVE, GCARENA_ROOTS_EXPLICIT));
+		ASSERT_EQ(0, raw_collect(arena.fd, 0, NULL));
+		rawarena_close(&arena);
+	}
+	atomic_store(&leave, true);
+	for (i = 0; i < NR_WAKING; i++)
+		ASSERT_EQ(0, pthread_join(threads[i], NULL));
 }
 
 TEST_HARNESS_MAIN
