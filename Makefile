@@ -289,7 +289,8 @@ $(B)/tests/abi_fuzz: $(call objects,$(wildcard tests/fuzz/*.c))
 fuzz: setup
 	+@$(SUBMAKE) fuzz-vm
 fuzz-vm:
-	+@$(SUBMAKE) module $(B)/tests/abi_fuzz >&2
+	+@$(SUBMAKE) module $(B)/tests/abi_fuzz \
+		$(if $(filter command line,$(origin KDIR)),,KREL=$(VM_KREL)) >&2
 	@mkdir -p $(FUZZ_DIR)
 	@$(VM_RUN) --timeout $$(($(FUZZ_SECONDS) + 600)) -- $(B)/tests/abi_fuzz \
 		--seconds $(FUZZ_SECONDS) $(if $(FUZZ_SEED),--seed $(FUZZ_SEED)) \
