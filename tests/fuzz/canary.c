@@ -34,11 +34,11 @@ struct node {
 };
 
 struct canary {
-	pid_t pid;
-	uint64_t seen, seen_at;
-	char failure[160];
 	_Atomic bool failed;
+	char failure[160];
 	_Atomic uint64_t beats, collections;
+	uint64_t seen, seen_at;
+	pid_t pid;
 };
 
 static struct canary *canary;
