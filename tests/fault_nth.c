@@ -1,0 +1,782 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every allocation that a call makes fails once: each command, open, mmap, page faults,
+ * fork, munmap and close. The call says ENOMEM then, or does without; nothing that was
+ * there before is lost; and the same call, made again, leaves the arena as if it had
+ * not failed before. Copying from and to the program fails in the same way, with
+ * EFAULT.
+ *
+ * A sweep runs a call again and again, each time in a new arena, and lets the first,
+ * the second, the third ... place fail, until there is no such place. What is compared
+ * comes from the same call in an arena where nothing failed. Memory that is lost for
+ * good is not seen here, but by kmemleak after the run.
+ *
+ * Last come random failures, in long series, which get to where one failure alone
+ * does not.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "kselftest_harness.h"
+#include "lib/nth.h"
+#include "lib/rawarena.h"
+#include "lib/rng.h"
+
+#define RESERVE		(64 * RAW_MIB)
+#define NR_NODES	400
+#define NODE_BYTES	64
+#define LARGE_BYTES	(100 * RAW_KIB)
+#define HUGE_BYTES	(5 * RAW_MIB)	/* several chunks, the last one in part */
+#define FRESH_BYTES	1000		/* objects of a class that nobody else uses */
+#define NR_BIG		16
+#define BIG_BYTES	(512 * RAW_KIB)
+#define PLACES_MAX	20000
+#define SWEEP_SECONDS	600
+
+static void __attribute__((constructor)) need_injection(void)
+{
+	const char *why = nth_unavailable();
+
+	if (why) {
+		printf("TAP version 13\n1..0 # SKIP %s\n", why);
+		exit(KSFT_SKIP);
+	}
+	raw_need_device();
+}
+
+struct node {
+	struct node *next;
+	__u64 number;
+	__u64 check;
+};
+
+/* What an arena is known to hold. Shared memory, and with explicit roots the only one. */
+struct board {
+	struct node *nodes;
+	struct node **large;		/* an object whose last word points to the nodes */
+	__u64 big[NR_BIG];		/* for filling it up */
+};
+
+/* A thread or a process that the stop has to wait for. */
+struct others {
+	pthread_t spinner;
+	pthread_t sleeper;
+	pid_t process;
+	atomic_bool stop;
+	int pipe[2];
+};
+
+struct world {
+	struct rawarena arena;
+	struct board *board;
+	struct raw_class_table classes;
+	struct gcarena_span span[GCARENA_REFILL_MAX];
+	struct gcarena_stats stats;
+	struct others others;
+	__u64 live;
+	__u64 addr;
+	__u32 layout;
+	int fd;				/* what the call has opened, or -1 */
+	bool shared;
+};
+
+/* ---- What must survive ------------------------------------------------------------ */
+
+static struct node *nodes_build(struct world *w)
+{
+	struct raw_allocator from = { .fd = w->arena.fd };
+	struct node *head = NULL, *node;
+	unsigned int i;
+
+	from.size_class = raw_class_of(&w->classes, NODE_BYTES);
+	for (i = 0; i < NR_NODES; i++) {
+		node = raw_new(&from);
+		if (!node)
+			return NULL;
+		*node = (struct node) { head, i, ~(__u64)i };
+		head = node;
+	}
+	return raw_release_all(w->arena.fd) ? NULL : head;
+}
+
+static bool nodes_are_whole(const struct board *board)
+{
+	const struct node *node = board->nodes;
+	unsigned int left = NR_NODES;
+
+	if (board->large[LARGE_BYTES / sizeof(node) - 1] != node)
+		return false;
+	for (; node && left--; node = node->next)
+		if (node->number != left || node->check != ~node->number)
+			return false;
+	return !node && !left;
+}
+
+static int world_build(struct world *w)
+{
+	__u64 large;
+
+	if (raw_classes(w->arena.fd, &w->classes))
+		return -EIO;
+	if (raw_roots_add(w->arena.fd, w->board, sizeof(*w->board)))
+		return -EIO;
+	w->board->nodes = nodes_build(w);
+	if (!w->board->nodes || raw_alloc(w->arena.fd, 0, LARGE_BYTES, &large))
+		return -EIO;
+	w->board->large = (void *)(uintptr_t)large;
+	w->board->large[LARGE_BYTES / sizeof(void *) - 1] = w->board->nodes;
+	return 0;
+}
+
+static int world_open(struct world *w, __u32 root_mode)
+{
+	int ret;
+
+	memset(w, 0, sizeof(*w));
+	w->fd = -1;
+	w->board = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (w->board == MAP_FAILED)
+		return -errno;
+	memset(w->board, 0, 4096);
+	ret = rawarena_open(&w->arena, RESERVE, root_mode);
+	return ret ?: world_build(w);
+}
+
+static void world_close(struct world *w)
+{
+	if (w->fd >= 0)
+		close(w->fd);
+	rawarena_close(&w->arena);
+	munmap(w->board, 4096);
+}
+
+/*
+ * Give back what the thread holds, collect, and note what is left. Chunks of small
+ * pages need more memory for themselves than one made of a huge page does, a table of
+ * pointers; which it is, is left to chance.
+ */
+static int world_tidy(struct world *w)
+{
+	struct gcarena_collect collect;
+	int ret = raw_release_all(w->arena.fd);
+
+	ret = ret ?: raw_collect(w->arena.fd, GCARENA_COLLECT_RELEASE, &collect);
+	ret = ret ?: raw_stats(w->arena.fd, &w->stats);
+	w->live = collect.live_objects;
+	w->stats.metadata_bytes -= w->stats.split_chunks * 512 * sizeof(void *);
+	return ret;
+}
+
+/* ---- The calls --------------------------------------------------------------------- */
+
+static int call_open(struct world *w)
+{
+	w->fd = raw_open();
+	return w->fd < 0 ? w->fd : 0;
+}
+
+static int before_close(struct world *w)
+{
+	__u64 addr;
+	struct rawarena arena;
+	int ret = rawarena_open(&arena, RESERVE, GCARENA_ROOTS_EXPLICIT);
+
+	ret = ret ?: raw_alloc(arena.fd, 0, HUGE_BYTES, &addr);
+	ret = ret ?: rawarena_unmap(&arena);
+	w->fd = arena.fd;
+	return ret;
+}
+
+static int call_close(struct world *w)
+{
+	int fd = w->fd;
+
+	w->fd = -1;
+	return close(fd) ? -errno : 0;
+}
+
+static int before_create(struct world *w)
+{
+	return call_open(w);
+}
+
+static int call_create(struct world *w)
+{
+	struct gcarena_create create = {
+		.size = sizeof(create),
+		.reserve = RESERVE,
+	};
+
+	return raw_ioctl(w->fd, GCARENA_IOC_CREATE, &create);
+}
+
+/* Of an arena that has no parameters yet: mmap() gives it some. */
+static int call_mmap(struct world *w)
+{
+	void *base = mmap(NULL, 64 * RAW_GIB, PROT_READ | PROT_WRITE, MAP_SHARED, w->fd, 0);
+
+	if (base == MAP_FAILED)
+		return -errno;
+	w->addr = (uintptr_t)base;
+	return 0;
+}
+
+static int after_mmap(struct world *w)
+{
+	return munmap((void *)(uintptr_t)w->addr, 64 * RAW_GIB) ? -errno : 0;
+}
+
+static int before_munmap(struct world *w)
+{
+	int ret = call_open(w);
+
+	return ret ?: call_mmap(w);
+}
+
+static int call_munmap(struct world *w)
+{
+	return after_mmap(w);
+}
+
+static int call_info(struct world *w)
+{
+	struct gcarena_info info;
+
+	return raw_info(w->arena.fd, &info);
+}
+
+static int call_classes(struct world *w)
+{
+	return raw_classes(w->arena.fd, &w->classes);
+}
+
+/* As many before it as make the table of layouts grow. */
+static int before_type(struct world *w)
+{
+	__u32 layout;
+	int i, ret = 0;
+
+	for (i = 0; i < 6 && !ret; i++)
+		ret = raw_type_add(w->arena.fd, 64, 1, &layout);
+	return ret;
+}
+
+static int call_type(struct world *w)
+{
+	static __u64 ptrmap[2048] = { 1 };
+	struct gcarena_type_add type = {
+		.size = sizeof(type),
+		.elem_size = GCARENA_TYPE_SIZE_MAX,
+		.ptrmap = (uintptr_t)ptrmap,
+		.name = "nth",
+	};
+
+	return raw_ioctl(w->arena.fd, GCARENA_IOC_TYPE_ADD, &type);
+}
+
+static int call_refill(struct world *w)
+{
+	int got = raw_refill(w->arena.fd, raw_class_of(&w->classes, FRESH_BYTES), 0,
+			     w->span, GCARENA_REFILL_MAX);
+
+	return got < 0 ? got : 0;
+}
+
+/* A cycle is due: it comes first, or is put off. */
+static int before_refill_due(struct world *w)
+{
+	int ret = raw_set(w->arena.fd, GCARENA_PARAM_MIN_HEAP, 1, NULL);
+
+	return ret ?: raw_set(w->arena.fd, GCARENA_PARAM_GC_PERCENT, 1, NULL);
+}
+
+/* The arena is full, and all that fills it is garbage: only a cycle finds room. */
+static int before_refill_full(struct world *w)
+{
+	int ret = raw_set(w->arena.fd, GCARENA_PARAM_LIMIT, 4 * RAW_MIB, NULL);
+	unsigned int i;
+
+	for (i = 0; i < NR_BIG && !ret; i++)
+		ret = raw_alloc(w->arena.fd, 0, BIG_BYTES, &w->board->big[i]);
+	memset(w->board->big, 0, sizeof(w->board->big));
+	return ret == -ENOSPC ? 0 : -EIO;
+}
+
+static int call_refill_full(struct world *w)
+{
+	int i, ret = 0;
+
+	/* More than may be left of the last chunk. */
+	for (i = 0; i < 5 && ret >= 0; i++)
+		ret = raw_refill(w->arena.fd, w->classes.nr - 1, 0, w->span,
+				 GCARENA_REFILL_MAX);
+	return ret < 0 ? ret : 0;
+}
+
+static int before_release(struct world *w)
+{
+	return call_refill(w);
+}
+
+static int call_release(struct world *w)
+{
+	return raw_release_all(w->arena.fd);
+}
+
+static int call_alloc(struct world *w)
+{
+	return raw_alloc(w->arena.fd, 0, HUGE_BYTES, &w->addr);
+}
+
+static int call_free(struct world *w)
+{
+	int ret = raw_free(w->arena.fd, w->addr);
+
+	/* The second time, if it was but the answer that failed. */
+	return ret == -ENOENT ? 0 : ret;
+}
+
+static int call_collect(struct world *w)
+{
+	return raw_collect(w->arena.fd, GCARENA_COLLECT_RELEASE, NULL);
+}
+
+static int call_roots_add(struct world *w)
+{
+	return raw_roots_add(w->arena.fd, &w->board->big[1], 8);
+}
+
+static int before_roots_del(struct world *w)
+{
+	return call_roots_add(w);
+}
+
+static int call_roots_del(struct world *w)
+{
+	return raw_roots_del(w->arena.fd, &w->board->big[1], 8);
+}
+
+static int call_set(struct world *w)
+{
+	return raw_set(w->arena.fd, GCARENA_PARAM_GC_PERCENT, 50, NULL);
+}
+
+static int call_stats(struct world *w)
+{
+	struct gcarena_stats stats;
+
+	return raw_stats(w->arena.fd, &stats);
+}
+
+static int call_object(struct world *w)
+{
+	return raw_object(w->arena.fd, (uintptr_t)w->board->nodes, NULL);
+}
+
+/* Memory behind what ALLOC has filled in, in a page table of its own. */
+static int call_fault(struct world *w)
+{
+	*(volatile __u64 *)(uintptr_t)(w->addr + HUGE_BYTES - 8) = 1;
+	return 0;
+}
+
+/* The child sees the same heap, and can collect it. */
+static int call_fork(struct world *w)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (!pid)
+		_exit(nodes_are_whole(w->board) && !call_collect(w) ? 0 : 1);
+	return raw_reap(pid) ? -ECHILD : 0;
+}
+
+/* Ranges that a child still shares are copied before they change. */
+static int before_roots_shared(struct world *w)
+{
+	int ret = pipe(w->others.pipe) ? -errno : 0;
+	unsigned int i;
+
+	for (i = 2; i < NR_BIG && !ret; i++)
+		ret = raw_roots_add(w->arena.fd, &w->board->big[i], 8);
+	if (ret)
+		return ret;
+	w->others.process = fork();
+	if (!w->others.process) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(w->others.pipe[1]);
+		raw_await(w->others.pipe[0]);
+		_exit(0);
+	}
+	return w->others.process < 0 ? -errno : 0;
+}
+
+static int process_end(struct world *w)
+{
+	int ret;
+
+	close(w->others.pipe[1]);
+	ret = raw_reap(w->others.process);
+	close(w->others.pipe[0]);
+	return ret;
+}
+
+static int after_roots_shared(struct world *w)
+{
+	int ret = process_end(w);
+	unsigned int i;
+
+	for (i = 2; i < NR_BIG && !ret; i++)
+		ret = raw_roots_del(w->arena.fd, &w->board->big[i], 8);
+	return ret;
+}
+
+static void *spin(void *argument)
+{
+	struct others *others = argument;
+
+	while (!atomic_load(&others->stop))
+		;
+	return NULL;
+}
+
+static void *sleep_on(void *argument)
+{
+	struct others *others = argument;
+	const struct timespec ms = { .tv_nsec = 1000000 };
+
+	while (!atomic_load(&others->stop))
+		nanosleep(&ms, NULL);
+	return NULL;
+}
+
+/* One thread that runs, one that sleeps, and a process that sleeps. */
+static int before_collect_world(struct world *w)
+{
+	int ret = before_roots_shared(w);
+
+	ret = ret ?: -pthread_create(&w->others.spinner, NULL, spin, &w->others);
+	return ret ?: -pthread_create(&w->others.sleeper, NULL, sleep_on, &w->others);
+}
+
+static int after_collect_world(struct world *w)
+{
+	atomic_store(&w->others.stop, true);
+	pthread_join(w->others.spinner, NULL);
+	pthread_join(w->others.sleeper, NULL);
+	return after_roots_shared(w);
+}
+
+/* ---- Sweeps ------------------------------------------------------------------------ */
+
+/**
+ * struct call - what is swept
+ * @before: what the call needs; nothing fails
+ * @call: a single system call, if it is to fail; returns 0 or -errno
+ * @after: undoes what would be in the way of comparing
+ * @allocates: some of its allocations can fail, and it says so
+ * @once: there is no second time, whatever it returned
+ * @answered_late: an answer that cannot be copied out leaves something behind
+ * @root_mode: of the arena; with roots found by the kernel, garbage may live on
+ */
+FIXTURE_VARIANT(nth) {
+	int (*before)(struct world *w);
+	int (*call)(struct world *w);
+	int (*after)(struct world *w);
+	bool allocates;
+	bool once;
+	bool answered_late;
+	__u32 root_mode;
+};
+
+FIXTURE(nth) {
+	struct nth nth;
+	struct world world;
+	struct gcarena_stats stats;
+	__u64 live;
+	unsigned int failures;
+	unsigned int unseen;
+	unsigned int copies;
+};
+
+#define CALL(name, ...)				\
+FIXTURE_VARIANT_ADD(nth, name) {		\
+	.root_mode = GCARENA_ROOTS_EXPLICIT,	\
+	.call = call_##name,			\
+	__VA_ARGS__				\
+}
+
+CALL(open, .allocates = true);
+CALL(close, .before = before_close, .once = true);
+CALL(create, .before = before_create, .allocates = true);
+CALL(mmap, .before = before_create, .after = after_mmap, .allocates = true);
+CALL(munmap, .before = before_munmap, .once = true);
+CALL(info);
+CALL(classes);
+CALL(type, .before = before_type, .allocates = true, .answered_late = true);
+CALL(refill, .allocates = true);
+CALL(refill_full, .before = before_refill_full, .allocates = true);
+CALL(release, .before = before_release);
+CALL(alloc, .allocates = true);
+CALL(free, .before = call_alloc);
+CALL(collect, .allocates = true);
+CALL(roots_add, .allocates = true, .after = call_roots_del);
+CALL(roots_del, .before = before_roots_del);
+CALL(set);
+CALL(stats);
+CALL(object);
+CALL(fault, .before = call_alloc);
+CALL(fork, .allocates = true);
+
+FIXTURE_VARIANT_ADD(nth, refill_due) {
+	.root_mode = GCARENA_ROOTS_EXPLICIT,
+	.before = before_refill_due,
+	.call = call_refill,
+	.allocates = true,
+};
+
+FIXTURE_VARIANT_ADD(nth, roots_add_shared) {
+	.root_mode = GCARENA_ROOTS_EXPLICIT,
+	.before = before_roots_shared,
+	.call = call_roots_add,
+	.after = after_roots_shared,
+	.allocates = true,
+};
+
+FIXTURE_VARIANT_ADD(nth, collect_auto) {
+	.root_mode = GCARENA_ROOTS_AUTO,
+	.call = call_collect,
+	.allocates = true,
+};
+
+FIXTURE_VARIANT_ADD(nth, collect_world) {
+	.root_mode = GCARENA_ROOTS_ALL,
+	.before = before_collect_world,
+	.call = call_collect,
+	.after = after_collect_world,
+	.allocates = true,
+};
+
+FIXTURE_SETUP(nth)
+{
+	ASSERT_EQ(0, nth_open(&self->nth));
+}
+
+FIXTURE_TEARDOWN(nth)
+{
+	nth_close(&self->nth);
+}
+
+static const struct {
+	const char *name;
+	size_t offset;
+} compared[] = {
+#define COMPARED(field)	{ #field, offsetof(struct gcarena_stats, field) }
+	COMPARED(heap_objects),
+	COMPARED(heap_bytes),
+	COMPARED(span_bytes),
+	COMPARED(backing_bytes),
+	COMPARED(idle_bytes),
+	COMPARED(metadata_bytes),
+	COMPARED(owned_spans),
+};
+
+static __u64 counter(const struct gcarena_stats *stats, unsigned int i)
+{
+	return *(const __u64 *)((const char *)stats + compared[i].offset);
+}
+
+/* The arena is as it was in the round without a failure. */
+static void expect_same(struct __test_metadata *_metadata, FIXTURE_DATA(nth) * self,
+			unsigned int n)
+{
+	const unsigned int nr = sizeof(compared) / sizeof(compared[0]);
+	unsigned int i = 0;
+
+	EXPECT_EQ(self->live, self->world.live)
+		TH_LOG("live objects differ after a failure at place %u", n);
+	while (i < nr && counter(&self->stats, i) == counter(&self->world.stats, i))
+		i++;
+	EXPECT_EQ(nr, i)
+		TH_LOG("%s is %llu, not %llu, after a failure at place %u",
+		       i < nr ? compared[i].name : "", counter(&self->world.stats, i % nr),
+		       counter(&self->stats, i % nr), n);
+}
+
+static void expect_tidy(struct __test_metadata *_metadata, FIXTURE_DATA(nth) * self,
+			const FIXTURE_VARIANT(nth) * variant)
+{
+	if (variant->after)
+		ASSERT_EQ(0, variant->after(&self->world));
+	ASSERT_TRUE(nodes_are_whole(self->world.board));
+	ASSERT_EQ(0, world_tidy(&self->world));
+	ASSERT_TRUE(nodes_are_whole(self->world.board));
+	/* The objects of the board at least: the nodes, and the large one. */
+	ASSERT_LE(NR_NODES + 1, self->world.live);
+}
+
+static void begin(struct __test_metadata *_metadata, FIXTURE_DATA(nth) * self,
+		  const FIXTURE_VARIANT(nth) * variant)
+{
+	ASSERT_EQ(0, world_open(&self->world, variant->root_mode));
+	if (variant->before)
+		ASSERT_EQ(0, variant->before(&self->world));
+}
+
+/* What the arena is like when nothing has failed. */
+static void run_without(struct __test_metadata *_metadata, FIXTURE_DATA(nth) * self,
+			const FIXTURE_VARIANT(nth) * variant)
+{
+	begin(_metadata, self, variant);
+	ASSERT_EQ(0, variant->call(&self->world));
+	expect_tidy(_metadata, self, variant);
+	self->stats = self->world.stats;
+	self->live = self->world.live;
+	world_close(&self->world);
+}
+
+static void expect_errno(struct __test_metadata *_metadata, FIXTURE_DATA(nth) * self,
+			 enum nth_kind kind, int ret, unsigned int n)
+{
+	if (kind == NTH_NONE)
+		ASSERT_EQ(0, ret);
+	if (kind == NTH_USERCOPY)
+		self->copies++;
+	else if (ret)
+		self->failures++;
+	else if (kind == NTH_MEMORY)
+		self->unseen++;
+	if (ret)
+		ASSERT_EQ(kind == NTH_USERCOPY ? -EFAULT : -ENOMEM, ret)
+			TH_LOG("errno after a failure at place %u", n);
+}
+
+/* Return: false: there is no @n-th place. */
+static bool run_with(struct __test_metadata *_metadata, FIXTURE_DATA(nth) * self,
+		     const FIXTURE_VARIANT(nth) * variant, unsigned int n)
+{
+	enum nth_kind kind;
+	int ret;
+
+	begin(_metadata, self, variant);
+	ASSERT_EQ(0, nth_arm(&self->nth, n));
+	ret = variant->call(&self->world);
+	kind = nth_disarm(&self->nth);
+	expect_errno(_metadata, self, kind, ret, n);
+	if (ret && !variant->once)
+		ASSERT_EQ(0, variant->call(&self->world))
+			TH_LOG("again, after a failure at place %u", n);
+	expect_tidy(_metadata, self, variant);
+	if (variant->root_mode == GCARENA_ROOTS_EXPLICIT &&
+	    !(kind == NTH_USERCOPY && variant->answered_late))
+		expect_same(_metadata, self, n);
+	world_close(&self->world);
+	return kind != NTH_NONE;
+}
+
+TEST_F_TIMEOUT(nth, sweep, SWEEP_SECONDS)
+{
+	unsigned int n = 0;
+
+	run_without(_metadata, self, variant);
+	do {
+		n++;
+		ASSERT_GT(PLACES_MAX, n);
+	} while (run_with(_metadata, self, variant, n) && _metadata->passed);
+	TH_LOG("%u allocations failed the call, %u did not; %u copies failed",
+	       self->failures, self->unseen, self->copies);
+	if (variant->allocates)
+		EXPECT_NE(0, self->failures);
+}
+
+/* ---- Series of failures ------------------------------------------------------------- */
+
+#define STORM_ROUNDS	3000
+
+FIXTURE(storm) {
+	struct world world;
+	struct rng rng;
+};
+
+FIXTURE_SETUP(storm)
+{
+	rng_init(&self->rng, rng_seed_from_env());
+	ASSERT_EQ(0, world_open(&self->world, GCARENA_ROOTS_EXPLICIT));
+}
+
+FIXTURE_TEARDOWN(storm)
+{
+	nth_random(0);
+	world_close(&self->world);
+}
+
+static int storm_type(struct world *w)
+{
+	return raw_type_add(w->arena.fd, 64, 1, &w->layout);
+}
+
+static int storm_small(struct world *w)
+{
+	int ret = call_refill(w);
+
+	return ret ?: raw_release_all(w->arena.fd);
+}
+
+static int storm_large(struct world *w)
+{
+	__u64 addr;
+
+	return raw_alloc(w->arena.fd, 0, BIG_BYTES, &addr);
+}
+
+static int storm_other_class(struct world *w)
+{
+	static __u32 class;
+	int got;
+
+	class = class % (w->classes.nr - 1) + 1;
+	got = raw_refill(w->arena.fd, class, w->layout, w->span, 2);
+	return got < 0 ? got : 0;
+}
+
+static int (*const storm_table[])(struct world *w) = {
+	storm_small, storm_small, storm_other_class, storm_other_class, storm_other_class,
+	storm_large, storm_large, call_alloc, call_collect, call_roots_add,
+	call_roots_del, call_object, storm_type,
+};
+
+/* Nothing but ENOMEM, and what follows from it: a range that could not be added. */
+TEST_F_TIMEOUT(storm, calls, SWEEP_SECONDS)
+{
+	unsigned int i, pick, failed = 0;
+	int ret;
+
+	self->world.layout = 0;
+	ASSERT_EQ(0, nth_random(3));
+	for (i = 0; i < STORM_ROUNDS; i++) {
+		pick = rng_below(&self->rng, sizeof(storm_table) / sizeof(storm_table[0]));
+		ret = storm_table[pick](&self->world);
+		if (ret == -ENOENT && storm_table[pick] == call_roots_del)
+			continue;
+		failed += ret == -ENOMEM;
+		if (ret && ret != -ENOMEM)
+			break;
+	}
+	ASSERT_EQ(0, nth_random(0));
+	ASSERT_EQ(STORM_ROUNDS, i)
+		TH_LOG("call %u of the table returned %d", pick, ret);
+	TH_LOG("%u of %u calls failed", failed, i);
+	EXPECT_NE(0, failed);
+	ASSERT_TRUE(nodes_are_whole(self->world.board));
+	ASSERT_EQ(0, world_tidy(&self->world));
+	EXPECT_EQ(NR_NODES + 1, self->world.live);
+	EXPECT_EQ(0, self->world.stats.idle_bytes);
+	ASSERT_TRUE(nodes_are_whole(self->world.board));
+}
+
+TEST_HARNESS_MAIN
