@@ -369,6 +369,54 @@ $(B)/coverage/%: tests/%.c tests/core/coverage.c $(CORE_DEPS) Makefile | $(HARNE
 	@$(CC) $(CORE_FLAGS) -O0 --coverage -c -o $@.o $<
 	@$(CC) -Wl,--wrap=_exit --coverage -o $@ $@.o tests/core/coverage.c
 
+# --- the debug kernel: see tests/README.md -------------------------------------------
+#
+# Three boots. fast: the whole suite, and the module's KUnit tests, under everything
+# that is quick. small: as if there were no huge pages, so that all chunks are made of
+# single ones. thorough: with what is slow as well (objects, leaks, poison), for
+# programs that end in time under that. DEBUG_PASSES=... runs some of them.
+
+DEBUG_PASSES    ?= fast small thorough
+DEBUG_SMALL     ?= abi_alloc mmap_abuse lib_graphs lib_oracle world_storm
+DEBUG_THOROUGH  ?= abi_alloc abi_matrix cxx/api fault_nth kill_collect lib_alloc lib_roots \
+		   lib_threads mmap_abuse module_unload world_eintr world_life world_roots
+DEBUG_DIR        = $(shell tools/debug-kernel --print 2>/dev/null)
+DEBUG_FARM       = $(B)/kmod-kunit
+DEBUG_VM         = tools/vm-run --kernel $(DEBUG_DIR)/vmlinuz --module $(DEBUG_FARM)/gcarena.ko \
+		   --memory 3072 --timeout 10800 --append "$(1)" $(VM_FLAGS) --
+DEBUG_RUN        = env GCARENA_PATIENCE=10 tests/run -t 3600
+debug_fast      := slub_debug=- kmemleak=off no_debug_objects debug_pagealloc=off page_poison=off
+debug_thorough  := page_poison=on
+# Every allocation of order 9 fails, once the kernel is up and min-order is 9.
+debug_small     := cd /sys/kernel/debug/fail_page_alloc && echo 9 >min-order && \
+		   echo N >ignore-gfp-wait && echo 0 >verbose && echo -1 >times && \
+		   echo 100 >probability && cd - >/dev/null && exec "$$@"
+
+check-debug: setup
+	@tools/debug-kernel >/dev/null
+	+@$(SUBMAKE) check-debug-build
+	@failed=0; for pass in $(DEBUG_PASSES); do \
+		echo "check-debug: $$pass"; \
+		$(SUBMAKE) check-debug-$$pass || failed=1; \
+	done; exit $$failed
+check-debug-build:
+	+@$(SUBMAKE) lib tests KDIR=$(DEBUG_DIR) >&2
+	$(call farm,$(DEBUG_FARM))
+	@mkdir -p $(DEBUG_FARM)/tests/kunit
+	@ln -sf $(CURDIR)/tests/kunit/gcarena_kunit.c $(DEBUG_FARM)/tests/kunit/
+	+@$(SUBMAKE) -C $(DEBUG_DIR) M=$(CURDIR)/$(DEBUG_FARM) GCARENA_KUNIT=y \
+		KCFLAGS=-Wframe-larger-than=2048 modules >&2
+check-debug-fast:
+	@$(call DEBUG_VM,$(debug_fast)) $(DEBUG_RUN) \
+		$(or $(TESTS_ONLY),tests/kunit/results $(TESTS:$(B)/tests/%=%))
+check-debug-small:
+	@$(call DEBUG_VM,$(debug_fast)) sh -c '$(debug_small)' - \
+		$(DEBUG_RUN) $(or $(TESTS_ONLY),$(DEBUG_SMALL))
+check-debug-thorough:
+	@$(call DEBUG_VM,$(debug_thorough)) $(DEBUG_RUN) $(or $(TESTS_ONLY),$(DEBUG_THOROUGH))
+.PHONY: $(addprefix check-debug-,build fast small thorough)
+.PHONY: check-debug
+
 # --- installing -------------------------------------------------------------------
 
 .PHONY: install uninstall install-module install-user
@@ -438,6 +486,8 @@ help:
 	@echo 'make bench        build, boot a VM, run the benchmarks'
 	@echo 'make soak         what takes too long for make check: half an hour in VMs'
 	@echo 'make fuzz         random programs against the ABI (FUZZ_SECONDS=60, FUZZ_SEED=)'
+
+	@echo 'make check-debug  all tests in a kernel with KASAN, lockdep, kmemleak (built once)'
 	@echo 'make lint         warnings, sparse, checkpatch, kernel-doc, shellcheck'
 	@echo 'make install      into PREFIX=$(PREFIX), the module into $(MODDIR)'
 	@echo 'make uninstall clean distclean'
