@@ -35,8 +35,10 @@ int gcarena_heap_init(struct gcarena_heap *heap, u64 reserve, u64 limit)
 	heap->max_chunks = reserve >> GCARENA_CHUNK_SHIFT;
 	heap->limit_chunks = limit >> GCARENA_CHUNK_SHIFT;
 	ret = gcarena_layouts_init(heap);
-	if (ret)
+	if (ret) {
 		gcarena_heap_destroy(heap);
+		memset(heap, 0, sizeof(*heap));		/* as it came: there may be a next try */
+	}
 	return ret;
 }
 
