@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What can be tested inside the kernel only: KUnit tests, linked into gcarena.ko when it
- * is made with GCARENA_KUNIT=y. They run when the module is loaded.
+ * is made with GCARENA_KUNIT=y. They run when something is written to the module's parameter
+ * "kunit": KUnit itself would start them before the module has been initialised.
  *
  *   locks	the order that arena.h promises is taken once, so that lockdep knows it
  *		before anything else runs, and speaks up at the first step against it, even
@@ -16,6 +17,7 @@
 #include <linux/debug_locks.h>
 #include <linux/file.h>
 #include <linux/kthread.h>
+#include <linux/moduleparam.h>
 #include <linux/random.h>
 
 #include "arena.h"
@@ -35,7 +37,7 @@ static struct gcarena *arena_of_device(void)
 	return device->private_data;
 }
 
-/* In the process that loads the module: the tests themselves run in a kthread. */
+/* In the process that wrote the parameter: the tests themselves run in a kthread. */
 static void take_locks_in_order(struct gcarena *arena)
 {
 	mutex_lock(&arena->lock);
@@ -240,4 +242,18 @@ static struct kunit_suite gcarena_suite = {
 	.test_cases = gcarena_cases,
 };
 
-kunit_test_suite(gcarena_suite);
+static int run_tests(const char *value, const struct kernel_param *param)
+{
+	struct kunit_suite *suites[] = { &gcarena_suite };
+	int ret = __kunit_test_suites_init(suites, ARRAY_SIZE(suites));
+
+	__kunit_test_suites_exit(suites, ARRAY_SIZE(suites));
+	return ret;
+}
+
+static const struct kernel_param_ops run_ops = {
+	.set = run_tests,
+};
+
+module_param_cb(kunit, &run_ops, NULL, 0200);
+MODULE_PARM_DESC(kunit, "Run the KUnit tests");
