@@ -371,7 +371,7 @@ $(B)/coverage/%: tests/%.c tests/core/coverage.c $(CORE_DEPS) Makefile | $(HARNE
 
 # --- the debug kernel: see tests/README.md -------------------------------------------
 #
-# Three boots. fast: the whole suite, and the module's KUnit tests, under everything
+# Three boots. fast: the whole suite, under everything
 # that is quick. small: as if there were no huge pages, so that all chunks are made of
 # single ones. thorough: with what is slow as well (objects, leaks, poison), for
 # programs that end in time under that. DEBUG_PASSES=... runs some of them.
@@ -408,7 +408,7 @@ check-debug-build:
 		KCFLAGS=-Wframe-larger-than=2048 modules >&2
 check-debug-fast:
 	@$(call DEBUG_VM,$(debug_fast)) $(DEBUG_RUN) \
-		$(or $(TESTS_ONLY),tests/kunit/results $(TESTS:$(B)/tests/%=%))
+		$(or $(TESTS_ONLY),$(TESTS:$(B)/tests/%=%))
 check-debug-small:
 	@$(call DEBUG_VM,$(debug_fast)) sh -c '$(debug_small)' - \
 		$(DEBUG_RUN) $(or $(TESTS_ONLY),$(DEBUG_SMALL))
