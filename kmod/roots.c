@@ -18,6 +18,7 @@
  * Lists of VMAs are made under mmap_lock, and the memory is read after it was dropped:
  * reading may fault. The world is stopped, so the lists stay true. Memory that
  * cannot be read, the program cannot read either; for an added range that is an error.
+ * Unless what is missing is memory to read it into: then the cycle is given up.
  */
 #include <linux/elf.h>
 #include <linux/regset.h>
@@ -310,18 +311,42 @@ static int scan_words(struct scan *scan, size_t nr)
 }
 
 /*
+ * Nothing could be read at @addr. Because nothing is there, or because a page could not
+ * be had now? The program may have better luck later, and its pointers are there.
+ * Return: 0: it can be read now; -ENOMEM; -EINTR; -EFAULT.
+ */
+static int why_unreadable(struct scan *scan, unsigned long addr)
+{
+	bool unlocked = false;
+	int ret;
+
+	if (mmap_read_lock_killable(scan->mm))
+		return -EINTR;
+	ret = fixup_user_fault(scan->mm, addr, 0, &unlocked);
+	mmap_read_unlock(scan->mm);
+	return ret && ret != -ENOMEM && ret != -EINTR ? -EFAULT : ret;
+}
+
+/*
  * Mark from one buffer full.
- * Return: bytes done, -EFAULT: nothing was readable, or -EINTR.
+ * Return: bytes done, -EFAULT: nothing is readable, -ENOMEM, or -EINTR.
  */
 static long scan_buffer(struct scan *scan, unsigned long start, unsigned long bytes)
 {
+	unsigned long got = round_down(read_memory(scan, start, bytes), sizeof(long));
 	int ret;
 
-	bytes = round_down(read_memory(scan, start, bytes), sizeof(long));
+	if (!got) {
+		ret = why_unreadable(scan, start);
+		if (ret)
+			return ret;
+		got = round_down(read_memory(scan, start, bytes), sizeof(long));
+	}
 	if (gcarena_checkpoint())
 		return -EINTR;
-	if (!bytes)
+	if (!got)
 		return -EFAULT;
+	bytes = got;
 	scan->bytes += bytes;
 	ret = scan_words(scan, bytes / sizeof(long));
 	return ret ?: bytes;
@@ -336,7 +361,7 @@ static int scan_area(struct scan *scan, struct area area, bool must)
 
 	while (at < end) {
 		done = scan_buffer(scan, at, min(end - at, BUFFER_BYTES));
-		if (done == -EINTR || (done < 0 && must))
+		if (done < 0 && (done != -EFAULT || must))
 			return done;
 		/* Go on behind the page that could not be read. */
 		at = done < 0 ? round_down(at, PAGE_SIZE) + PAGE_SIZE : at + done;
