@@ -17,8 +17,8 @@
 long op_open(struct worker *w)
 {
 	static const int modes[] = {
-		O_RDWR, O_RDWR, O_RDWR | O_CLOEXEC, O_RDWR | O_NONBLOCK, O_RDWR, O_RDWR, O_RDONLY,
-		O_WRONLY, O_PATH,
+		O_RDWR, O_RDWR, O_RDWR | O_CLOEXEC, O_RDWR, O_RDWR, O_RDWR, O_RDONLY, O_WRONLY,
+		O_PATH,
 	};
 	struct arena *arena = &world.arenas[below(w, DICE_TARGET, NR_ARENAS)];
 	long fd;
@@ -31,7 +31,8 @@ long op_open(struct worker *w)
 		world.generation++;
 		return arena->fd;
 	}
-	fd = sys(SYS_openat, AT_FDCWD, "/dev/gcarena", modes[below(w, DICE_VALUE, 9)], 0);
+	fd = sys(SYS_openat, AT_FDCWD, "/dev/gcarena",
+		 modes[below(w, DICE_VALUE, 9)] | O_NONBLOCK, 0);
 	CHECK_CALL("open", fd, ENOMEM, EMFILE);
 	if (fd < 0)
 		return fd;
@@ -106,7 +107,10 @@ static long file_poll(int fd)
 	return sys(SYS_ppoll, &poll, 1, &soon, NULL, 0);
 }
 
-/* Calls of all files that an arena has not, or that the kernel answers for it. */
+/*
+ * Calls of all files that an arena has not, or that the kernel answers for it, and events.
+ * Always O_NONBLOCK: who waits for an event that never comes is no failure.
+ */
 long op_file(struct worker *w)
 {
 	int fd = choose_arena(w)->fd, other = choose_any_fd(w);
@@ -142,7 +146,7 @@ long op_file(struct worker *w)
 		return sys(SYS_flock, fd, LOCK_EX | LOCK_NB);
 	case 12:
 		return sys(SYS_fcntl, fd, F_SETFL,
-			   below(w, DICE_HOSTILE, 2) ? O_NONBLOCK | O_ASYNC : O_DIRECT);
+			   O_NONBLOCK | (below(w, DICE_HOSTILE, 2) ? O_ASYNC : O_DIRECT));
 	case 13:
 		return sys(SYS_fadvise64, fd, 0, MIB, below(w, DICE_HOSTILE, 6));
 	case 14:

@@ -60,7 +60,7 @@ void fill_arena(struct arena *arena, struct rng *rng)
 	};
 	long base;
 
-	set_arena(arena, sys(SYS_openat, AT_FDCWD, "/dev/gcarena", O_RDWR, 0));
+	set_arena(arena, sys(SYS_openat, AT_FDCWD, "/dev/gcarena", O_RDWR | O_NONBLOCK, 0));
 	if (rng_below(rng, 8) == 0)
 		return;
 	if (sys(SYS_ioctl, arena->fd, GCARENA_IOC_CREATE, &create))
