@@ -412,6 +412,9 @@ TEST_F(arena, owned_spans_are_not_swept)
 	use_free_slots(_metadata, &mine, 0x42);
 	for (i = 0; i < 3; i++)
 		ASSERT_EQ(0, raw_collect(self->fd, 0, NULL));
+	/* Nor by commands that sweep what they look at. */
+	EXPECT_EQ(0, raw_object(self->fd, mine.base, NULL));
+	EXPECT_EQ(-EBUSY, raw_free(self->fd, mine.base));
 	EXPECT_FALSE(refill_until(self->fd, 1, mine.base, &span));
 	for (i = 0; i < (int)mine.nr_slots; i++) {
 		const char *slot = (char *)(uintptr_t)raw_slot(&mine, i);
