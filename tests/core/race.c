@@ -8,7 +8,8 @@
  * chunks and tables under it, for writing, and enters spans in chunk->blocks without it
  * (WRITE_ONCE() and READ_ONCE()). So: threads that change the heap under one mutex, and
  * threads that do what fault_locked(), fault_window() and next_part() of kmod/backing.c
- * do.
+ * do. And the words of objects are anybody's: a system call that sleeps writes to the
+ * program's memory while that is traced. So one thread writes to an object all the time.
  *
  *	race [SECONDS]		silent, and status 0
  *	race SECONDS unlocked	the same, publishing without the lock: ThreadSanitizer
@@ -27,16 +28,22 @@
 #define NR_CHANGERS	2
 #define NR_FAULTERS	3
 #define NR_SPANS	400U
+#define WRITTEN_BYTES	4096U
+#define ENOUGH_CHANGES	300UL
+#define ENOUGH_CYCLES	2UL
+#define PATIENCE	20	/* times as long, on a machine that has other work */
 
 static pthread_mutex_t heap_lock = PTHREAD_MUTEX_INITIALIZER;
 /* Writers first, as the kernel's would: the faults here never end. */
 static pthread_rwlock_t backing_lock = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 static bool unlocked;
 static atomic_bool done;
-static atomic_ulong changes, faults, hits;
+static atomic_ulong changes, cycles, faults, hits;
 
 static struct gcarena_heap heap;
 static struct heap_span *spans[NR_SPANS];	/* under heap_lock */
+static u64 *written;		/* words of an object that lives as long as the heap */
+static u64 written_offset;
 
 static void publish_begin(void)
 {
@@ -100,15 +107,16 @@ static void span_toggle(u64 *seed)
 static void collect(void)
 {
 	struct gcarena_marker m;
+	unsigned long word = heap.base + written_offset;
 	unsigned int i, j;
 
 	if (gcarena_marker_init(&m, &heap, 0))
 		return;
 	gcarena_mark_clear(&heap);
+	gcarena_mark_words(&m, &word, 1);
 	for (i = 0; i < NR_SPANS; i++) {
 		for (j = 0; spans[i] && j < spans[i]->nr_slots; j++) {
-			unsigned long word = heap.base + spans[i]->start + j * spans[i]->slot_bytes;
-
+			word = heap.base + spans[i]->start + j * spans[i]->slot_bytes;
 			gcarena_mark_words(&m, &word, 1);
 		}
 	}
@@ -116,6 +124,7 @@ static void collect(void)
 	gcarena_marker_destroy(&m);
 	gcarena_sweep_flip(&heap);
 	gcarena_sweep_all(&heap);
+	cycles++;
 }
 
 static void *changer(void *seed)
@@ -127,7 +136,7 @@ static void *changer(void *seed)
 		span_toggle(&state);
 		if (next_random(&state) % 16 == 0)
 			gcarena_chunks_release(&heap, next_random(&state) % 2 ? 0 : 64 * MIB);
-		if (next_random(&state) % 256 == 0)
+		if (next_random(&state) % 128 == 0)
 			collect();
 		pthread_mutex_unlock(&heap_lock);
 		changes++;
@@ -170,31 +179,73 @@ static void *faulter(void *seed)
 		hits += fault(offset + GCARENA_CHUNK_BYTES);
 		pthread_rwlock_unlock(&backing_lock);
 		faults++;
+		if (next_random(&state) % 4 == 0)
+			usleep(10);	/* or writers get nowhere, on few processors */
 	}
 	return NULL;
+}
+
+static void *writer(void *seed)
+{
+	u64 state = (uintptr_t)seed;
+
+	while (!done) {
+		u64 value = heap.base + next_random(&state) % (CHUNKS * 2 * MIB);
+
+		WRITE_ONCE(written[next_random(&state) % (WRITTEN_BYTES / sizeof(u64))], value);
+		if (next_random(&state) % 64 == 0)
+			usleep(10);
+	}
+	return NULL;
+}
+
+static bool make_written(void)
+{
+	unsigned int class = core_class_of(WRITTEN_BYTES);
+	u64 taken[GCARENA_MAX_SLOTS / 64];
+	struct heap_span *span;
+
+	if (!gcarena_layout_bucket(&heap, heap.layouts[0], class))
+		return false;
+	span = gcarena_span_create(&heap, heap.layouts[0], class, WRITTEN_BYTES);
+	if (IS_ERR(span))
+		return false;
+	gcarena_span_take(&heap, span, taken);
+	gcarena_span_settle(&heap, span);
+	written_offset = span->start;
+	written = core_word(&heap, written_offset);
+	return true;
+}
+
+static bool enough(void)
+{
+	return changes >= ENOUGH_CHANGES && cycles >= ENOUGH_CYCLES && hits;
 }
 
 int main(int argc, char **argv)
 {
 	double seconds = argc > 1 ? atof(argv[1]) : 2;
-	pthread_t threads[NR_CHANGERS + NR_FAULTERS];
+	pthread_t threads[NR_CHANGERS + NR_FAULTERS], writing;
 	unsigned int i;
 
 	unlocked = argc > 2 && !strcmp(argv[2], "unlocked");
-	if (core_open(&heap, CHUNKS * 2 * MIB, CHUNKS * 2 * MIB)) {
+	if (core_open(&heap, CHUNKS * 2 * MIB, CHUNKS * 2 * MIB) || !make_written()) {
 		perror("race: no heap");
 		return 1;
 	}
 	for (i = 0; i < ARRAY_SIZE(threads); i++)
 		pthread_create(&threads[i], NULL, i < NR_CHANGERS ? changer : faulter,
 			       (void *)(uintptr_t)(0x9e3779b9 + i * 77));
-	usleep(seconds * 1e6);
+	pthread_create(&writing, NULL, writer, (void *)0x2545f491UL);
+	for (i = 0; !i || (!enough() && i < PATIENCE); i++)
+		usleep(seconds * 1e6);
 	done = true;
+	pthread_join(writing, NULL);
 	for (i = 0; i < ARRAY_SIZE(threads); i++)
 		pthread_join(threads[i], NULL);
-	printf("race: %lu changes, %lu faults, %lu of them found a span; table of %u, %u chunks\n",
-	       changes, faults, hits, heap.nr_table, heap.peak_chunks);
-	if (changes < 100 || !hits || heap.nr_table <= FIRST_TABLE_ENTRIES) {
+	printf("race: %lu changes, %lu cycles, %lu faults, %lu of them found a span; table of %u, %u chunks\n",
+	       changes, cycles, faults, hits, heap.nr_table, heap.peak_chunks);
+	if (!enough() || heap.nr_table <= FIRST_TABLE_ENTRIES) {
 		fprintf(stderr, "race: too little happened to tell: give it more seconds\n");
 		return 1;
 	}
