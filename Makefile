@@ -417,6 +417,16 @@ check-debug-thorough:
 .PHONY: $(addprefix check-debug-,build fast small thorough)
 .PHONY: check-debug
 
+# --- bugs put in, to see that the tests find them: see tests/README.md ----------------
+#
+# About an hour, most of it the debug kernel's. SEEDED="NAME ..." takes some of them,
+# SEEDED=--quick what takes two minutes.
+
+check-seeded: setup
+	@tools/setup core
+	@tests/seeded/run $(SEEDED)
+.PHONY: check-seeded
+
 # --- installing -------------------------------------------------------------------
 
 .PHONY: install uninstall install-module install-user
@@ -488,6 +498,8 @@ help:
 	@echo 'make fuzz         random programs against the ABI (FUZZ_SECONDS=60, FUZZ_SEED=)'
 
 	@echo 'make check-debug  all tests in a kernel with KASAN, lockdep, kmemleak (built once)'
+	@echo 'make check-seeded put bugs into copies of the module: do the tests find each?'
+	@echo '                  (SEEDED="name ...", SEEDED=--quick)'
 	@echo 'make lint         warnings, sparse, checkpatch, kernel-doc, shellcheck'
 	@echo 'make install      into PREFIX=$(PREFIX), the module into $(MODDIR)'
 	@echo 'make uninstall clean distclean'

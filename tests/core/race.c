@@ -243,8 +243,9 @@ int main(int argc, char **argv)
 	pthread_join(writing, NULL);
 	for (i = 0; i < ARRAY_SIZE(threads); i++)
 		pthread_join(threads[i], NULL);
-	printf("race: %lu changes, %lu cycles, %lu faults, %lu of them found a span; table of %u, %u chunks\n",
-	       changes, cycles, faults, hits, heap.nr_table, heap.peak_chunks);
+	printf("race: %lu changes, %lu cycles, %lu faults, %lu of them found a span\n",
+	       changes, cycles, faults, hits);
+	printf("race: table of %u, %u chunks\n", heap.nr_table, heap.peak_chunks);
 	if (!enough() || heap.nr_table <= FIRST_TABLE_ENTRIES) {
 		fprintf(stderr, "race: too little happened to tell: give it more seconds\n");
 		return 1;
