@@ -376,6 +376,40 @@ TEST_F(core, second_pass)
 	gcarena_marker_destroy(&m);
 }
 
+/*
+ * What overflows while a span is scanned again, and lies in that span, before the object at
+ * hand. The words behind those that count push them out of the queue.
+ */
+TEST_F(core, overflow_behind_the_pass)
+{
+	struct heap_span *span = span_new(&self->heap, self->heap.layouts[0], core_class_of(512));
+	struct heap_span *leaves = span_new(&self->heap, self->heap.layouts[1], 1);
+	const u32 last = span->nr_slots - 1, nr = min(last, 32U);
+	u64 taken[GCARENA_MAX_SLOTS / 64];
+	struct gcarena_marker m;
+	u32 i;
+
+	ASSERT_LT(8, nr);
+	gcarena_span_take(&self->heap, span, taken);
+	gcarena_span_settle(&self->heap, span);
+	gcarena_span_take(&self->heap, leaves, taken);
+	gcarena_span_settle(&self->heap, leaves);
+	for (i = 0; i < 64; i++)
+		core_word(&self->heap, span->start + last * 512)[i] =
+			BASE + (i < nr ? span->start + i * 512 : leaves->start);
+	for (i = 0; i < nr; i++)
+		*core_word(&self->heap, span->start + i * 512) = BASE + leaves->start + i * 16;
+	ASSERT_EQ(0, gcarena_marker_init(&m, &self->heap, 0));
+	gcarena_marker_set_room(&m, 4);
+	span->words[last / 64].mark |= BIT_ULL(last % 64);
+	span->rescan = true;
+	m.overflowed = true;
+	ASSERT_EQ(0, gcarena_mark_finish(&m));
+	EXPECT_LT(0, m.overflows);
+	EXPECT_EQ(2 * nr, m.marked.objects);
+	gcarena_marker_destroy(&m);
+}
+
 /* What overflows is found by passes over the heap: these have checkpoints, too. */
 TEST_F(core, rescanning_has_checkpoints)
 {
