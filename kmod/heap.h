@@ -177,6 +177,7 @@ struct heap_tally {
  * @pending: buckets that may have unswept spans
  * @epoch: counts the cycles whose marks sweeping applies
  * @used: slots with alloc set
+ * @old: of these, slots with mark set: survivors. The others are young
  * @span_bytes: bytes in spans
  * @metadata_bytes: bytes of descriptors, bitmaps and tables
  * @allocated: slots ever handed out, less those given back unused
@@ -203,6 +204,7 @@ struct gcarena_heap {
 	struct list_head pending;
 	u32 epoch;
 	struct heap_tally used;
+	struct heap_tally old;
 	u64 span_bytes;
 	u64 metadata_bytes;
 	struct heap_tally allocated;
@@ -241,7 +243,7 @@ void gcarena_span_destroy(struct gcarena_heap *heap, struct heap_span *span);
 void gcarena_span_settle(struct gcarena_heap *heap, struct heap_span *span);
 struct heap_bucket *gcarena_span_bucket(struct gcarena_heap *heap,
 					struct heap_span *span);
-void gcarena_span_clear(struct heap_span *span);
+void gcarena_span_clear(struct gcarena_heap *heap, struct heap_span *span);
 void gcarena_span_take(struct gcarena_heap *heap, struct heap_span *span, u64 *taken);
 u64 gcarena_span_put(struct gcarena_heap *heap, struct heap_span *span,
 		     const u64 *taken, const u64 *unused);

@@ -127,8 +127,11 @@ void gcarena_marker_set_room(struct gcarena_marker *m, u32 items)
 	m->stack_limit = SEGMENT_BYTES;
 }
 
+/* What it has marked is old from now on, also when the trace was given up. */
 void gcarena_marker_destroy(struct gcarena_marker *m)
 {
+	m->heap->old.objects += m->marked.objects;
+	m->heap->old.bytes += m->marked.bytes;
 	while (m->segment)
 		segment_drop(m);
 	kvfree(m->spare);
@@ -142,7 +145,7 @@ int gcarena_mark_clear(struct gcarena_heap *heap)
 	u64 pos = 0;
 
 	while ((span = gcarena_span_next(heap, &pos))) {
-		gcarena_span_clear(span);
+		gcarena_span_clear(heap, span);
 		if (++nr % CHECK_INTERVAL == 0 && gcarena_checkpoint())
 			return -EINTR;
 	}
@@ -409,6 +412,69 @@ static int rescan(struct gcarena_marker *m)
 			return ret;
 	}
 	return 0;
+}
+
+/* The words of a marked object that lie in [@from, @to), a page at most. */
+static void scan_part(struct gcarena_marker *m, const struct heap_span *span, u64 start,
+		      u64 from, u64 to)
+{
+	u64 first = max(start, from), last = min(start + span->slot_bytes, to);
+	const unsigned long *words = gcarena_heap_kaddr(m->heap, first);
+	u32 phase = 0;
+
+	if (span->layout->elem_words)
+		div_u64_rem((first - start) / sizeof(u64), span->layout->elem_words, &phase);
+	scan_words(m, span->layout, words, (last - first) / sizeof(u64), phase);
+}
+
+/* What was written to the page at @from since the last cycle: old objects' words. */
+static int mark_page(struct gcarena_marker *m, u64 from)
+{
+	const struct heap_chunk *chunk = gcarena_heap_chunk(m->heap, from);
+	struct heap_span *span;
+	u64 to = from + BIT(PAGE_SHIFT), start;
+	int ret = 0;
+	u32 i;
+
+	span = chunk ? chunk->blocks[gcarena_block_of(from)].span : NULL;
+	if (!span || span->layout->scan == GCARENA_SCAN_NONE)
+		return 0;
+	i = ((from - span->start) * span->magic) >> 32;	/* 0 in a large object */
+	for (; i < span->nr_slots && !ret; i++) {
+		start = span->start + i * span->slot_bytes;
+		if (start >= to)
+			break;
+		if (!(span->words[i / 64].mark & BIT_ULL(i % 64)))
+			continue;
+		scan_part(m, span, start, from, to);
+		ret = m->segment->below ? drain(m) : step(m);
+	}
+	return ret;
+}
+
+/**
+ * gcarena_mark_dirty() - trace from old objects that were written to
+ * @m: the marker
+ * @pages: a bit for each page of the arena, set if it was written since the last cycle
+ * @nr_pages: bits in @pages
+ *
+ * Whatever an old object points to was marked when the last cycle ended, and a pointer
+ * that it got since stands on a page written since. So only the words on such
+ * pages are looked at, however long the object is.
+ *
+ * Return: 0 or -EINTR.
+ */
+int gcarena_mark_dirty(struct gcarena_marker *m, const unsigned long *pages, u64 nr_pages)
+{
+	unsigned long page = 0;
+	int ret = 0;
+
+	for_each_set_bit_from(page, pages, nr_pages) {
+		ret = mark_page(m, (u64)page << PAGE_SHIFT);
+		if (ret)
+			break;
+	}
+	return ret;
 }
 
 /**

@@ -62,6 +62,7 @@ int gcarena_marker_init(struct gcarena_marker *m, struct gcarena_heap *heap, u64
 void gcarena_marker_set_room(struct gcarena_marker *m, u32 items);
 void gcarena_marker_destroy(struct gcarena_marker *m);
 int gcarena_mark_clear(struct gcarena_heap *heap);
+int gcarena_mark_dirty(struct gcarena_marker *m, const unsigned long *pages, u64 nr_pages);
 int gcarena_mark_words(struct gcarena_marker *m, const unsigned long *words, size_t nr);
 int gcarena_mark_finish(struct gcarena_marker *m);
 

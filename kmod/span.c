@@ -3,8 +3,9 @@
  * Spans: making and unmaking them, and the two bits of each slot.
  *
  * Invariants: no alloc or mark bit is set past the last slot; nr_used is the number
- * of alloc bits; heap->used is the sum over all spans. A span is on exactly one of its
- * bucket's lists, or has a lease, or is in the hands of the caller.
+ * of alloc bits; heap->used is the sum over all spans, heap->old that of mark bits.
+ * A span is on exactly one of its bucket's lists, or has a lease, or is in the hands
+ * of the caller.
  *
  * All functions need the heap lock.
  */
@@ -149,13 +150,20 @@ void gcarena_span_settle(struct gcarena_heap *heap, struct heap_span *span)
 		list_add(&span->link, &bucket->partial);
 }
 
-/* A new cycle starts: no object was reached yet. */
-void gcarena_span_clear(struct heap_span *span)
+/* Take marks off. What had one is young again, or free. */
+static void unmark(struct gcarena_heap *heap, struct heap_span *span, unsigned int w, u64 slots)
+{
+	gcarena_tally_sub(&heap->old, hweight64(span->words[w].mark & slots), span->slot_bytes);
+	span->words[w].mark &= ~slots;
+}
+
+/* A full cycle starts: no object was reached yet. */
+void gcarena_span_clear(struct gcarena_heap *heap, struct heap_span *span)
 {
 	unsigned int w;
 
 	for (w = 0; w < gcarena_span_nr_words(span); w++)
-		span->words[w].mark = 0;
+		unmark(heap, span, w, U64_MAX);
 	span->rescan = false;
 }
 
@@ -177,7 +185,7 @@ void gcarena_span_take(struct gcarena_heap *heap, struct heap_span *span, u64 *t
 
 		taken[w] = valid & ~span->words[w].alloc;
 		span->words[w].alloc = valid;
-		span->words[w].mark &= ~taken[w];
+		unmark(heap, span, w, taken[w]);
 	}
 	span->nr_used = span->nr_slots;
 	gcarena_tally_add(&heap->used, nr, span->slot_bytes);
@@ -205,7 +213,7 @@ u64 gcarena_span_put(struct gcarena_heap *heap, struct heap_span *span,
 
 		/* The program may have used and freed them: no longer all zero. */
 		span->words[w].alloc &= ~back;
-		span->words[w].mark &= ~back;
+		unmark(heap, span, w, back);
 		nr += hweight64(back);
 	}
 	span->zeroed = false;
@@ -230,7 +238,7 @@ void gcarena_slot_free(struct gcarena_heap *heap, const struct heap_slot *slot)
 	u64 bit = BIT_ULL(slot->index % 64);
 
 	span->words[slot->index / 64].alloc &= ~bit;
-	span->words[slot->index / 64].mark &= ~bit;
+	unmark(heap, span, slot->index / 64, bit);
 	span->nr_used--;
 	gcarena_tally_sub(&heap->used, 1, span->slot_bytes);
 	gcarena_tally_add(&heap->freed, 1, span->slot_bytes);

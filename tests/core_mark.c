@@ -56,11 +56,13 @@ TEST_F(core, every_interior_pointer)
 			ASSERT_EQ(tail ? 0 : span->slot_bytes, m.marked.bytes);
 			if (!tail)
 				ASSERT_EQ(BIT_ULL(slot % 64), span->words[slot / 64].mark);
-			gcarena_span_clear(span);
+			self->heap.old = m.marked;
+			gcarena_span_clear(&self->heap, span);
 		}
 		gcarena_span_put(&self->heap, span, taken, taken);
 		gcarena_span_settle(&self->heap, span);
 	}
+	memset(&m.marked, 0, sizeof(m.marked));
 	gcarena_marker_destroy(&m);
 	EXPECT_WHOLE(&self->heap, 0);
 }
