@@ -10,6 +10,7 @@
 #include <linux/capability.h>
 
 #include "arena.h"
+#include "dirty.h"
 #include "park.h"
 
 #define DEFAULT_RESERVE		(64ULL << 30)
@@ -68,6 +69,7 @@ struct gcarena *gcarena_create(void)
 	init_waitqueue_head(&arena->changed);
 	xa_init(&arena->owners);
 	gcarena_events_init(&arena->events);
+	arena->dirty_method = gcarena_dirty_method();
 	INIT_DELAYED_WORK(&arena->background, gcarena_background_work);
 	return arena;
 }

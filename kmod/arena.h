@@ -119,6 +119,10 @@ struct gcarena_counters {
 	u64 cycles_forced;
 	u64 cycles_refused;
 	u64 cycles_aborted;
+	u64 cycles_minor;
+	u64 dirty_pages_last;
+	u64 dirty_pages_total;
+	u64 dirty_total_ns;
 	u64 stop_last_ns;
 	u64 stop_total_ns;
 	u64 stop_max_ns;
@@ -151,6 +155,9 @@ struct gcarena_counters {
  * @owners: struct gcarena_owner by thread number; see lease.c
  * @counters: statistics
  * @params: fixed once @created is set; gc_percent, limit, min_heap change under @lock
+ * @generational: minor cycles have been asked for: full ones clear the dirty bits, too
+ * @must_trace_all: the marks are not those of a completed cycle
+ * @dirty_method: enum gcarena_dirty_method
  * @setup_lock: orders CREATE and the first mmap()
  * @created: set last, with release semantics, when heap and params are ready
  * @inode: the arena's own: page tables are found through its address_space
@@ -184,6 +191,9 @@ struct gcarena {
 	struct xarray owners;
 	struct gcarena_counters counters;
 	struct gcarena_params params;
+	bool generational;
+	bool must_trace_all;
+	u32 dirty_method;
 
 	struct mutex setup_lock;	/* created */
 	bool created;
@@ -252,6 +262,8 @@ struct gcarena_mapping *gcarena_mapping_unscanned(struct gcarena *arena);
 vm_fault_t gcarena_backing_fault(struct gcarena *arena, struct vm_fault *vmf);
 bool gcarena_backing_is_populated(struct gcarena *arena, u64 mapping_id,
 				  const struct gcarena_run *runs, unsigned int nr);
+void gcarena_backing_unmap(struct gcarena *arena);
+void gcarena_backing_dirty(struct gcarena *arena, unsigned long *pages);
 void gcarena_backing_populate(struct gcarena *arena, struct vm_area_struct *vma,
 			      u64 mapping_id, const struct gcarena_run *runs, unsigned int nr);
 

@@ -167,6 +167,40 @@ void gcarena_backing_publish_table(struct gcarena_heap *heap, struct heap_chunk 
 	up_write(&arena->backing_lock);
 }
 
+/* Remove all pages from all page tables: the next access to each is a fault. */
+void gcarena_backing_unmap(struct gcarena *arena)
+{
+	u32 i;
+
+	unmap_mapping_range(arena->inode->i_mapping, 0,
+			    (loff_t)arena->heap.top << GCARENA_CHUNK_SHIFT, 1);
+	for (i = 0; i < arena->heap.nr_table; i++) {
+		struct heap_chunk *chunk = arena->heap.chunks[i];
+
+		if (chunk)
+			WRITE_ONCE(((struct backing *)chunk->backing)->populated_for, 0);
+	}
+}
+
+/* Note in @pages which pages are flagged dirty, or pinned for I/O; clear the flags. */
+void gcarena_backing_dirty(struct gcarena *arena, unsigned long *pages)
+{
+	unsigned int page;
+	u32 i;
+
+	for (i = 0; i < arena->heap.top; i++) {
+		struct heap_chunk *chunk = arena->heap.chunks[i];
+
+		for (page = 0; chunk && chunk->nr_used && page < GCARENA_CHUNK_PAGES; page++) {
+			struct folio *folio = page_folio(backing_page(chunk, page));
+
+			if (folio_test_clear_dirty(folio) || folio_maybe_dma_pinned(folio))
+				__set_bit((unsigned long)i * GCARENA_CHUNK_PAGES + page, pages);
+		}
+		cond_resched();
+	}
+}
+
 /*
  * Insert pages [first, first + nr) of a chunk, leaving out what is there already.
  * Return: 0, or an error of vm_insert_pages() other than -EBUSY.

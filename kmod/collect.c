@@ -4,21 +4,24 @@
  *
  *  1. Sweep what the last cycle left: its marks are about to be cleared.
  *  2. Stop the world. Take back what dead threads and processes held.
- *  3. Clear the marks.
- *  4. Mark from the roots. In tests, have the marks verified.
+ *  3. Clear the marks. A minor cycle keeps them instead: what is marked is old and counts
+ *     as reachable; the pages written since the last cycle are found (dirty.c).
+ *  4. Mark from the roots, and in a minor cycle from what is old on written pages. In
+ *     tests, have the marks verified.
  *  5. Flip: the marks count from here on. Set the next goal.
  *  6. Start the world.
  *  7. Sweep: at once when the program asked for the cycle; else at refills and in the
  *     background.
  *
  * A cycle that fails before step 5 frees nothing, and leaves the heap as it was but for
- * the mark bits, which no one looks at before the next cycle clears them.
+ * the mark bits. The next one is a full one then, and clears them.
  *
  * Everything here runs in the calling thread, under the heap lock, and can be killed.
  */
 #include <linux/ktime.h>
 
 #include "arena.h"
+#include "dirty.h"
 #include "mark.h"
 #include "verify.h"
 #include "zeal.h"
@@ -32,8 +35,9 @@ static u64 mark_stack_limit(const struct gcarena *arena)
 		     (u64)arena->heap.nr_chunks << (GCARENA_CHUNK_SHIFT - 4));
 }
 
+/* @dirty: what old objects to trace from in a minor cycle, else NULL. */
 static int mark_all(struct gcarena *arena, struct gcarena_marker *m,
-		    struct gcarena_verifier *verifier)
+		    const struct gcarena_dirty *dirty, struct gcarena_verifier *verifier)
 {
 	u64 start = ktime_get_ns(), rooted;
 	int ret;
@@ -42,7 +46,10 @@ static int mark_all(struct gcarena *arena, struct gcarena_marker *m,
 	ret = gcarena_roots_mark(arena, m, verifier, &arena->counters.root_bytes_last);
 	rooted = ktime_get_ns();
 	arena->counters.root_total_ns += rooted - start;
-	ret = ret ?: gcarena_zeal_delay() ?: gcarena_mark_finish(m);
+	ret = ret ?: gcarena_zeal_delay();
+	if (!ret && dirty)
+		ret = gcarena_mark_dirty(m, dirty->pages, dirty->nr_pages);
+	ret = ret ?: gcarena_mark_finish(m);
 	arena->counters.mark_total_ns += ktime_get_ns() - rooted;
 	arena->counters.mark_stack_peak = max(arena->counters.mark_stack_peak, m->stack_peak);
 	arena->counters.mark_overflows += m->overflows;
@@ -50,13 +57,14 @@ static int mark_all(struct gcarena *arena, struct gcarena_marker *m,
 }
 
 /* Mark, and find out in another way whether that was right. */
-static int mark_and_verify(struct gcarena *arena, struct gcarena_marker *m)
+static int mark_and_verify(struct gcarena *arena, struct gcarena_marker *m,
+			   const struct gcarena_dirty *dirty)
 {
 	struct gcarena_verifier verifier;
 	int ret;
 
 	gcarena_verifier_init(&verifier, &arena->heap);
-	ret = gcarena_verify_heap(&arena->heap) ?: mark_all(arena, m, &verifier) ?:
+	ret = gcarena_verify_heap(&arena->heap) ?: mark_all(arena, m, dirty, &verifier) ?:
 	      gcarena_verify_marks(&verifier);
 	gcarena_verifier_destroy(&verifier);
 	if (!ret)
@@ -65,13 +73,14 @@ static int mark_and_verify(struct gcarena *arena, struct gcarena_marker *m)
 }
 
 /* Step 4. */
-static int mark(struct gcarena *arena, struct gcarena_marker *m)
+static int mark(struct gcarena *arena, struct gcarena_marker *m, const struct gcarena_dirty *dirty)
 {
-	return gcarena_zeal_verify() ? mark_and_verify(arena, m) : mark_all(arena, m, NULL);
+	return gcarena_zeal_verify() ? mark_and_verify(arena, m, dirty)
+				     : mark_all(arena, m, dirty, NULL);
 }
 
-/* Steps 3 to 5. */
-static int trace(struct gcarena *arena)
+/* Steps 4 and 5, with the marks as they are to be. */
+static int trace_from(struct gcarena *arena, const struct gcarena_dirty *dirty)
 {
 	struct gcarena_marker *m;
 	int ret;
@@ -83,17 +92,65 @@ static int trace(struct gcarena *arena)
 	if (ret)
 		goto out_free;
 	gcarena_marker_set_room(m, gcarena_zeal_mark_stack());
-	ret = gcarena_mark_clear(&arena->heap) ?: gcarena_zeal_delay() ?: mark(arena, m) ?:
-	      gcarena_zeal_delay();
-	if (!ret) {
-		arena->counters.last_live = m->marked;
-		arena->heap.poison = gcarena_zeal_poison();
-		gcarena_sweep_flip(&arena->heap);
-		gcarena_pacer_cycle_done(&arena->pacer, m->marked.bytes);
-	}
+	ret = gcarena_zeal_delay() ?: mark(arena, m, dirty) ?: gcarena_zeal_delay();
 	gcarena_marker_destroy(m);
+	if (ret)
+		goto out_free;
+	arena->counters.last_live = arena->heap.old;
+	arena->heap.poison = gcarena_zeal_poison();
+	gcarena_sweep_flip(&arena->heap);
+	gcarena_pacer_cycle_done(&arena->pacer, arena->heap.old.bytes);
 out_free:
 	kfree(m);
+	return ret;
+}
+
+static int take_dirty(struct gcarena *arena, struct gcarena_dirty *dirty)
+{
+	u64 start = ktime_get_ns();
+	int ret = gcarena_dirty_alloc(arena, dirty);
+
+	if (ret)
+		return ret;
+	gcarena_dirty_take(arena, dirty);
+	arena->counters.dirty_total_ns += ktime_get_ns() - start;
+	return 0;
+}
+
+/*
+ * Steps 3 to 5 of a minor cycle. Once the dirty bits are cleared, what they told is
+ * gone with a failure: must_trace_all is set meanwhile.
+ */
+static int trace_young(struct gcarena *arena)
+{
+	struct gcarena_dirty dirty;
+	int ret = take_dirty(arena, &dirty);
+
+	if (ret)
+		return ret;
+	arena->counters.dirty_pages_last = dirty.nr_dirty;
+	arena->counters.dirty_pages_total += dirty.nr_dirty;
+	arena->must_trace_all = true;
+	ret = trace_from(arena, &dirty);
+	arena->must_trace_all = ret;
+	gcarena_dirty_free(&dirty);
+	return ret;
+}
+
+/*
+ * Steps 3 to 5 of a full cycle. Dirty bits are cleared for the next minor one; without
+ * that it only finds more of them.
+ */
+static int trace_all(struct gcarena *arena)
+{
+	struct gcarena_dirty dirty;
+	int ret;
+
+	if (arena->generational && !take_dirty(arena, &dirty))
+		gcarena_dirty_free(&dirty);
+	arena->must_trace_all = true;
+	ret = gcarena_mark_clear(&arena->heap) ?: trace_from(arena, NULL);
+	arena->must_trace_all = ret;
 	return ret;
 }
 
@@ -105,12 +162,13 @@ static void count_pause(struct gcarena_counters *c, u64 ns)
 }
 
 /* A cycle has ended, with @error or 0: count it, and tell who listens. */
-static void tell(struct gcarena *arena, int error, u64 ns)
+static void tell(struct gcarena *arena, enum gcarena_collect_kind kind, int error, u64 ns)
 {
 	struct gcarena_counters *c = &arena->counters;
 	struct gcarena_event event = {
 		.kind = error ? GCARENA_EVENT_ABORTED : GCARENA_EVENT_CYCLE,
 		.error = -error,
+		.collect_kind = kind,
 		.pid = error == -ETIMEDOUT ? c->stop_timeout_pid : task_pid_vnr(current),
 		.duration_ns = ns,
 	};
@@ -119,6 +177,7 @@ static void tell(struct gcarena *arena, int error, u64 ns)
 		c->cycles_aborted++;
 	} else {
 		c->cycles++;
+		c->cycles_minor += kind == GCARENA_COLLECT_MINOR;
 		count_pause(c, ns);
 		event.live_bytes = c->last_live.bytes;
 	}
@@ -136,7 +195,7 @@ static int sweep_all(struct gcarena *arena)
 }
 
 /* Steps 1 to 6. Return: 0, or -ETIMEDOUT, -EFAULT, -ENOMEM, -EINTR: nothing happened. */
-static int cycle(struct gcarena *arena)
+static int cycle(struct gcarena *arena, enum gcarena_collect_kind kind)
 {
 	struct gcarena_mapping *mapping = gcarena_mapping_get(arena);
 	u64 start;
@@ -148,14 +207,17 @@ static int cycle(struct gcarena *arena)
 	ret = sweep_all(arena);
 	if (ret)
 		return ret;
+	/* What is marked must be what was reachable, or there is no knowing what is old. */
+	if (arena->must_trace_all || !arena->counters.cycles)
+		kind = GCARENA_COLLECT_FULL;
 	start = ktime_get_ns();
 	ret = gcarena_world_stop(arena);
 	if (!ret) {
 		gcarena_owners_reap(arena);
-		ret = trace(arena);
+		ret = kind == GCARENA_COLLECT_MINOR ? trace_young(arena) : trace_all(arena);
 		gcarena_world_start(arena);
 	}
-	tell(arena, ret, ktime_get_ns() - start);
+	tell(arena, kind, ret, ktime_get_ns() - start);
 	return ret;
 }
 
@@ -173,7 +235,7 @@ int gcarena_collect_if_due(struct gcarena *arena)
 
 	if (!gcarena_pacer_due(&arena->pacer) && !gcarena_zeal_due(arena))
 		return 0;
-	ret = cycle(arena);
+	ret = cycle(arena, GCARENA_COLLECT_FULL);
 	if (ret)
 		gcarena_pacer_postpone(&arena->pacer);
 	else
@@ -196,7 +258,7 @@ int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort eff
 	if (error != -ENOSPC && error != -ENOMEM)
 		return error;
 	if (effort == GCARENA_EFFORT_COLLECT)
-		ret = cycle(arena);
+		ret = cycle(arena, GCARENA_COLLECT_FULL);
 	ret = ret ?: sweep_all(arena);
 	/* Empty chunks in the wrong place count against the limit, too. */
 	if (!ret)
@@ -207,8 +269,10 @@ int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort eff
 static int collect_locked(struct gcarena *arena, struct gcarena_collect *arg)
 {
 	struct heap_tally freed;
-	int ret = cycle(arena);
+	int ret;
 
+	arena->generational |= arg->kind == GCARENA_COLLECT_MINOR;
+	ret = cycle(arena, arg->kind);
 	if (ret)
 		return ret;
 	arena->counters.cycles_forced++;
@@ -232,7 +296,7 @@ int gcarena_collect_now(struct gcarena *arena, struct gcarena_collect *arg)
 {
 	int ret;
 
-	if (arg->kind != GCARENA_COLLECT_FULL)
+	if (arg->kind > GCARENA_COLLECT_MINOR)
 		return -EOPNOTSUPP;
 	if (mutex_lock_killable(&arena->lock))
 		return -EINTR;

@@ -278,7 +278,7 @@ struct command {
 
 static const struct command commands[] = {
 	[_IOC_NR(GCARENA_IOC_INFO)] =
-		COMMAND(ioctl_info, gcarena_info, reserved, true),
+		COMMAND(ioctl_info, gcarena_info, dirty_method, true),
 	[_IOC_NR(GCARENA_IOC_CREATE)] =
 		COMMAND(ioctl_create, gcarena_create, gc_percent, false),
 	[_IOC_NR(GCARENA_IOC_CLASSES)] =
@@ -309,7 +309,7 @@ static const struct command commands[] = {
 		COMMAND(ioctl_set, gcarena_set, value, true,
 			.reserved = offsetof(struct gcarena_set, reserved)),
 	[_IOC_NR(GCARENA_IOC_STATS)] =
-		COMMAND(ioctl_stats, gcarena_stats, stop_timeout_pid, true),
+		COMMAND(ioctl_stats, gcarena_stats, dirty_total_ns, true),
 	[_IOC_NR(GCARENA_IOC_OBJECT)] =
 		COMMAND(ioctl_object, gcarena_object, state, true),
 };

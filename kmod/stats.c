@@ -4,7 +4,8 @@
 
 #define FEATURES (GCARENA_FEATURE_MARK_SWEEP | GCARENA_FEATURE_TYPES | \
 		  GCARENA_FEATURE_AUTO_ROOTS | GCARENA_FEATURE_AUTO_COLLECT | \
-		  GCARENA_FEATURE_STOP_WORLD | GCARENA_FEATURE_EVENTS)
+		  GCARENA_FEATURE_STOP_WORLD | GCARENA_FEATURE_EVENTS | \
+		  GCARENA_FEATURE_MINOR)
 
 static void fill_heap(const struct gcarena_heap *heap, struct gcarena_stats *stats)
 {
@@ -15,6 +16,8 @@ static void fill_heap(const struct gcarena_heap *heap, struct gcarena_stats *sta
 	stats->backing_peak = (u64)heap->peak_chunks << GCARENA_CHUNK_SHIFT;
 	stats->idle_bytes = (u64)heap->nr_empty << GCARENA_CHUNK_SHIFT;
 	stats->metadata_bytes = heap->metadata_bytes;
+	stats->old_objects = heap->old.objects;
+	stats->old_bytes = heap->old.bytes;
 	stats->total_alloc_objects = heap->allocated.objects;
 	stats->total_alloc_bytes = heap->allocated.bytes;
 	stats->total_freed_objects = heap->freed.objects;
@@ -51,6 +54,10 @@ static void fill_counters(const struct gcarena_counters *c, struct gcarena_stats
 	stats->stop_max_ns = c->stop_max_ns;
 	stats->stop_threads_last = c->stop_threads_last;
 	stats->stop_timeout_pid = c->stop_timeout_pid;
+	stats->cycles_minor = c->cycles_minor;
+	stats->dirty_pages_last = c->dirty_pages_last;
+	stats->dirty_pages_total = c->dirty_pages_total;
+	stats->dirty_total_ns = c->dirty_total_ns;
 }
 
 /* GCARENA_IOC_STATS, under the heap lock. */
@@ -89,4 +96,5 @@ void gcarena_info_fill(struct gcarena *arena, struct gcarena_info *info)
 	info->nr_size_classes = GCARENA_NR_CLASSES;
 	info->max_small = GCARENA_MAX_SMALL;
 	info->created = created;
+	info->dirty_method = arena->dirty_method;
 }

@@ -264,6 +264,7 @@ int gcarena_verify_marks(struct gcarena_verifier *v)
 struct census {
 	u64 objects;
 	u64 bytes;
+	u64 old;
 	u64 span_bytes;
 	u32 chunks;
 	u32 empty;
@@ -278,18 +279,19 @@ static int wrong(const char *what, const char *condition, u64 offset)
 	return -EIO;
 }
 
-static int check_slots(const struct heap_span *span, u64 *used)
+static int check_slots(const struct heap_span *span, u64 *used, u64 *old)
 {
 	unsigned int nr_words = DIV_ROUND_UP(span->nr_slots, 64), slot;
 	int ret = 0;
 
 	*used = 0;
+	*old = 0;
 	for (slot = 0; slot < nr_words * 64 && !ret; slot++) {
 		bool alloc = bit_of(span, slot, false), mark = bit_of(span, slot, true);
 
 		*used += alloc;
+		*old += mark;
 		ret = EXPECT(slot < span->nr_slots || !(alloc || mark), "bits", span->start);
-		/* Marks of a span that was not swept may be older than a FREE. */
 		ret = ret ?: EXPECT(!mark || alloc, "mark without object", span->start);
 	}
 	return ret;
@@ -325,10 +327,10 @@ static int check_span(const struct gcarena_heap *heap, const struct heap_span *s
 {
 	const struct gcarena_sizeclass *sc = &gcarena_sizeclasses[span->class];
 	bool large = span->class == GCARENA_CLASS_LARGE;
-	u64 used;
+	u64 used, old;
 	int ret;
 
-	ret = check_slots(span, &used) ?: check_blocks(heap, span);
+	ret = check_slots(span, &used, &old) ?: check_blocks(heap, span);
 	ret = ret ?: EXPECT(used == span->nr_used, "span", span->start) ?:
 	      EXPECT(span->lease || !list_empty(&span->link), "span", span->start) ?:
 	      EXPECT(!span->lease || list_empty(&span->link), "leased span", span->start) ?:
@@ -339,6 +341,7 @@ static int check_span(const struct gcarena_heap *heap, const struct heap_span *s
 	      EXPECT(large || span->slot_bytes == sc->slot_bytes, "span", span->start) ?:
 	      EXPECT(heap->layouts[span->layout->number] == span->layout, "span", span->start);
 	census->objects += used;
+	census->old += old;
 	census->bytes += used * span->slot_bytes;
 	census->span_bytes += span->bytes;
 	return ret;
@@ -387,6 +390,7 @@ int gcarena_verify_heap(struct gcarena_heap *heap)
 	       EXPECT(census.empty == heap->nr_empty, "heap", 0) ?:
 	       EXPECT(census.objects == heap->used.objects, "heap", 0) ?:
 	       EXPECT(census.bytes == heap->used.bytes, "heap", 0) ?:
+	       EXPECT(census.old == heap->old.objects, "heap", 0) ?:
 	       EXPECT(census.span_bytes == heap->span_bytes, "heap", 0) ?:
 	       EXPECT(heap->allocated.objects - heap->freed.objects == heap->used.objects,
 		      "heap", 0);

@@ -42,6 +42,7 @@ struct arena_view {
 	uint64_t pause_last_ns, pause_max_ns, pause_total_ns;
 	uint64_t mark_total_ns, root_total_ns, sweep_total_ns;
 	uint64_t stop_total_ns, stop_max_ns, stop_threads, stop_timeout_pid;
+	uint64_t num_minor_gc, old_objects, old_bytes, dirty_pages;
 	uint64_t root_bytes, mark_stack_peak, mark_overflows;
 	/* what it is made of */
 	uint64_t owned_spans, huge_chunks, split_chunks;
@@ -91,6 +92,10 @@ static const struct attribute stats_rows[] = {
 	ATTRIBUTE(NS, arena_view, stop_max_ns, "longest stop"),
 	ATTRIBUTE(COUNT, arena_view, stop_threads, "threads stopped last"),
 	ATTRIBUTE(COUNT, arena_view, stop_timeout_pid, "thread that did not stop"),
+	ATTRIBUTE(COUNT, arena_view, num_minor_gc, "minor"),
+	ATTRIBUTE(COUNT, arena_view, old_objects, "old objects"),
+	ATTRIBUTE(BYTES, arena_view, old_bytes, "old objects' bytes"),
+	ATTRIBUTE(COUNT, arena_view, dirty_pages, "pages found written last"),
 	ATTRIBUTE(NS, arena_view, sweep_total_ns, "sweeping"),
 	ATTRIBUTE(BYTES, arena_view, root_bytes, "roots read by the last"),
 	ATTRIBUTE(BYTES, arena_view, mark_stack_peak, "largest mark stack"),
@@ -197,6 +202,10 @@ static void view_collections(struct arena_view *view, const struct gcarena_stats
 	view->stop_max_ns = stats->stop_max_ns;
 	view->stop_threads = stats->stop_threads_last;
 	view->stop_timeout_pid = stats->stop_timeout_pid;
+	view->num_minor_gc = stats->cycles_minor;
+	view->old_objects = stats->old_objects;
+	view->old_bytes = stats->old_bytes;
+	view->dirty_pages = stats->dirty_pages_last;
 	view->sweep_total_ns = stats->sweep_total_ns;
 	view->root_bytes = stats->root_bytes_last;
 	view->mark_stack_peak = stats->mark_stack_peak;

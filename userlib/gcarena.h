@@ -114,6 +114,7 @@ int gca_free(void *p);
 
 enum gca_kind {
 	GCA_FULL	= 0,	/* trace everything, sweep everything */
+	GCA_MINOR	= 1,	/* what was allocated since the last collection alone */
 	GCA_FULL_RELEASE = 256,	/* and give all empty memory back to the system */
 };
 
@@ -173,6 +174,9 @@ struct gca_stats {
 	uint64_t heap_peak;		/* highest heap_sys */
 	uint64_t stop_total_ns, stop_last_ns, stop_max_ns;	/* until all threads stood */
 	uint64_t stop_threads;		/* stopped by the last collection */
+	uint64_t num_minor_gc;		/* of num_gc */
+	uint64_t old_objects, old_bytes; /* survivors of a collection; the rest is young */
+	uint64_t dirty_pages;		/* found written by the last minor collection */
 };
 
 /*

@@ -148,6 +148,10 @@ static void fill_stats(struct gca_stats *stats, const struct gcarena_stats *k)
 		.stop_last_ns = k->stop_last_ns,
 		.stop_max_ns = k->stop_max_ns,
 		.stop_threads = k->stop_threads_last,
+		.num_minor_gc = k->cycles_minor,
+		.old_objects = k->old_objects,
+		.old_bytes = k->old_bytes,
+		.dirty_pages = k->dirty_pages_last,
 	};
 }
 

@@ -114,6 +114,7 @@ enum gcarena_root_mode {
 #define GCARENA_FEATURE_AUTO_COLLECT	(1ULL << 3)	/* gc_percent */
 #define GCARENA_FEATURE_STOP_WORLD	(1ULL << 4)	/* any number of threads and processes */
 #define GCARENA_FEATURE_EVENTS		(1ULL << 5)	/* read() and poll() */
+#define GCARENA_FEATURE_MINOR		(1ULL << 6)	/* GCARENA_COLLECT_MINOR */
 
 /* Values of gc_percent */
 #define GCARENA_GC_PERCENT_DEFAULT	0	/* at creation: take the default, 100 */
@@ -124,6 +125,17 @@ enum gcarena_root_mode {
 #define GCARENA_CHUNK_SIZE	(1ULL << 21)
 #define GCARENA_RESERVE_MIN	GCARENA_CHUNK_SIZE
 #define GCARENA_RESERVE_MAX	(1ULL << 42)
+
+/**
+ * enum gcarena_dirty_method - how minor collections find the pages that were written
+ * @GCARENA_DIRTY_PTE: from the page tables' dirty bits: costs the program nothing
+ * @GCARENA_DIRTY_REFAULT: pages are unmapped, and fault when they are next used: for
+ *	kernels that offer no access to dirty bits (without MAPPING_DIRTY_HELPERS)
+ */
+enum gcarena_dirty_method {
+	GCARENA_DIRTY_PTE	= 1,
+	GCARENA_DIRTY_REFAULT	= 2,
+};
 
 /**
  * struct gcarena_info - what this kernel and this arena are (GCARENA_IOC_INFO)
@@ -141,7 +153,7 @@ enum gcarena_root_mode {
  * @nr_size_classes: number of entries that GCARENA_IOC_CLASSES gives
  * @max_small: largest object that spans hold; larger ones need ALLOC, bytes
  * @created: 1 when the arena's parameters are fixed (CREATE or mmap() was done)
- * @reserved: zero
+ * @dirty_method: enum gcarena_dirty_method: how written pages are found
  *
  * Works on every arena in any state. Errors: the common ones.
  */
@@ -160,7 +172,7 @@ struct gcarena_info {
 	__u32 nr_size_classes;
 	__u32 max_small;
 	__u32 created;
-	__u32 reserved;
+	__u32 dirty_method;
 };
 
 /**
@@ -408,9 +420,14 @@ struct gcarena_free {
 /**
  * enum gcarena_collect_kind - what a collection does
  * @GCARENA_COLLECT_FULL: mark everything from the roots, sweep everything
+ * @GCARENA_COLLECT_MINOR: collect the young: objects that were allocated since the last
+ *	collection. What survived one counts as reachable, and of it only the pages written
+ *	since are read. Frees no old object. After a collection that failed, or if
+ *	there was none yet, it is a full one
  */
 enum gcarena_collect_kind {
 	GCARENA_COLLECT_FULL	= 0,
+	GCARENA_COLLECT_MINOR	= 1,
 };
 
 /* Give all empty chunks back to the system, also those the heap will need soon. */
@@ -562,6 +579,12 @@ struct gcarena_set {
  * @stop_max_ns: longest, ns
  * @stop_threads_last: threads stopped and scanned by the last collection
  * @stop_timeout_pid: number of the thread that last failed to stop in time, or 0
+ * @cycles_minor: of @cycles, minor ones
+ * @old_objects: of @heap_objects, those that survived a collection; the others are young
+ * @old_bytes: bytes of their slots
+ * @dirty_pages_last: pages that the last minor collection found written
+ * @dirty_pages_total: sum of all these
+ * @dirty_total_ns: part of the pauses spent finding written pages, ns
  *
  * Always works, on an arena not yet created too (all zero). Counters fit
  * together at one moment: the arena's lock is held.
@@ -611,6 +634,12 @@ struct gcarena_stats {
 	__aligned_u64 stop_max_ns;
 	__aligned_u64 stop_threads_last;
 	__aligned_u64 stop_timeout_pid;
+	__aligned_u64 cycles_minor;
+	__aligned_u64 old_objects;
+	__aligned_u64 old_bytes;
+	__aligned_u64 dirty_pages_last;
+	__aligned_u64 dirty_pages_total;
+	__aligned_u64 dirty_total_ns;
 };
 
 /* Bits of &struct gcarena_object.state */
@@ -680,7 +709,7 @@ enum gcarena_event_kind {
  * @pid: ABORTED with ETIMEDOUT: the thread that did not stop; else the thread that
  *	collected. As the collecting thread sees it; 0 when it does not see it
  * @lost: events that were overwritten by newer ones, just before this one
- * @reserved: zero
+ * @collect_kind: enum gcarena_collect_kind that it was
  * @time_ns: when it happened, CLOCK_MONOTONIC, ns
  * @cycle: number of the last collection that was completed
  * @duration_ns: for how long the program could not run, ns
@@ -699,7 +728,7 @@ struct gcarena_event {
 	__u32 error;
 	__u32 pid;
 	__u32 lost;
-	__u32 reserved;
+	__u32 collect_kind;
 	__aligned_u64 time_ns;
 	__aligned_u64 cycle;
 	__aligned_u64 duration_ns;

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef GCARENA_DIRTY_H
+#define GCARENA_DIRTY_H
+
+#include <linux/types.h>
+
+struct gcarena;
+
+/**
+ * struct gcarena_dirty - pages that were written to
+ * @pages: one bit for each page of the arena, up to its highest chunk
+ * @nr_pages: bits in @pages
+ * @nr_dirty: set bits
+ */
+struct gcarena_dirty {
+	unsigned long *pages;
+	u64 nr_pages;
+	u64 nr_dirty;
+};
+
+int gcarena_dirty_alloc(struct gcarena *arena, struct gcarena_dirty *dirty);
+void gcarena_dirty_free(struct gcarena_dirty *dirty);
+void gcarena_dirty_take(struct gcarena *arena, struct gcarena_dirty *dirty);
+u32 gcarena_dirty_method(void);
+
+#endif
