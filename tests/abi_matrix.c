@@ -72,7 +72,7 @@ AT(info, gc_percent, 60);
 AT(info, nr_size_classes, 64);
 AT(info, max_small, 68);
 AT(info, created, 72);
-AT(info, reserved, 76);
+AT(info, dirty_method, 76);
 
 SIZE(create, 40);
 AT(create, size, 0);
@@ -172,7 +172,7 @@ AT(set, param, 8);
 AT(set, reserved, 12);
 AT(set, value, 16);
 
-SIZE(stats, 344);
+SIZE(stats, 392);
 AT(stats, size, 0);
 AT(stats, flags, 4);
 AT(stats, heap_objects, 8);
@@ -217,6 +217,12 @@ AT(stats, stop_total_ns, 312);
 AT(stats, stop_max_ns, 320);
 AT(stats, stop_threads_last, 328);
 AT(stats, stop_timeout_pid, 336);
+AT(stats, cycles_minor, 344);
+AT(stats, old_objects, 352);
+AT(stats, old_bytes, 360);
+AT(stats, dirty_pages_last, 368);
+AT(stats, dirty_pages_total, 376);
+AT(stats, dirty_total_ns, 384);
 
 SIZE(object, 48);
 AT(object, size, 0);
@@ -235,7 +241,7 @@ AT(event, kind, 4);
 AT(event, error, 8);
 AT(event, pid, 12);
 AT(event, lost, 16);
-AT(event, reserved, 20);
+AT(event, collect_kind, 20);
 AT(event, time_ns, 24);
 AT(event, cycle, 32);
 AT(event, duration_ns, 40);
@@ -646,7 +652,7 @@ FIXTURE_VARIANT_ADD(abi, set) {
 
 FIXTURE_VARIANT_ADD(abi, stats) {
 	.cmd = GCARENA_IOC_STATS,
-	.first_size = 344,
+	.first_size = 392,
 	.writes = true,
 	.fill = fill_stats,
 };
@@ -1178,7 +1184,8 @@ static const struct field_case field_cases[] = {
 	FREE(KERNEL_ADDRESS, -EINVAL),
 	FREE(~0ULL, -EINVAL),
 
-	COLLECT(kind, 1, -EOPNOTSUPP),
+	COLLECT(kind, GCARENA_COLLECT_MINOR, 0),
+	COLLECT(kind, 2, -EOPNOTSUPP),
 	COLLECT(kind, ~0U, -EOPNOTSUPP),
 	COLLECT(cycle, ~0ULL, 0),	/* only ever written */
 
@@ -1312,7 +1319,8 @@ TEST_F(bare, info_of_this_arena)
 	EXPECT_GT(info.nr_size_classes, 2);
 	EXPECT_GE(info.max_small, info.block_size);
 	EXPECT_EQ(1, info.created);
-	EXPECT_EQ(0, info.reserved);
+	EXPECT_TRUE(info.dirty_method == GCARENA_DIRTY_PTE ||
+		    info.dirty_method == GCARENA_DIRTY_REFAULT);
 }
 
 TEST_F(bare, info_before_and_after_default_mmap)

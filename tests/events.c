@@ -92,7 +92,7 @@ TEST_F(events, a_collection_is_told_once)
 	EXPECT_EQ(0, event.error);
 	EXPECT_EQ(getpid(), event.pid);
 	EXPECT_EQ(0, event.lost);
-	EXPECT_EQ(0, event.reserved);
+	EXPECT_EQ(GCARENA_COLLECT_FULL, event.collect_kind);
 	EXPECT_EQ(self->collected.cycle, event.cycle);
 	EXPECT_EQ(self->collected.pause_ns, event.duration_ns);
 	EXPECT_EQ(self->collected.live_bytes, event.live_bytes);
