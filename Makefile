@@ -384,7 +384,7 @@ DEBUG_FAST      ?= events verify mmap_collect abi_alloc module_unload world_eint
 DEBUG_SMALL     ?= abi_alloc mmap_abuse lib_graphs lib_oracle world_storm
 DEBUG_THOROUGH  ?= abi_alloc module_unload fault_nth
 DEBUG_DIR        = $(shell tools/debug-kernel --print 2>/dev/null)
-DEBUG_FARM       = $(B)/kmod-kunit
+DEBUG_FARM       = $(B)/kmod-debug
 DEBUG_VM         = tools/vm-run --kernel $(DEBUG_DIR)/vmlinuz --module $(DEBUG_FARM)/gcarena.ko \
 		   --memory 3072 --timeout 10800 --append "$(1)" $(VM_FLAGS) --
 DEBUG_RUN        = env GCARENA_PATIENCE=10 tests/run -t $(DEBUG_LIMIT)
@@ -407,9 +407,7 @@ check-debug: setup
 check-debug-build:
 	+@$(SUBMAKE) lib tests KDIR=$(DEBUG_DIR) >&2
 	$(call farm,$(DEBUG_FARM))
-	@mkdir -p $(DEBUG_FARM)/tests/kunit
-	@ln -sf $(CURDIR)/tests/kunit/gcarena_kunit.c $(DEBUG_FARM)/tests/kunit/
-	+@$(SUBMAKE) -C $(DEBUG_DIR) M=$(CURDIR)/$(DEBUG_FARM) GCARENA_KUNIT=y \
+	+@$(SUBMAKE) -C $(DEBUG_DIR) M=$(CURDIR)/$(DEBUG_FARM) \
 		KCFLAGS=-Wframe-larger-than=2048 modules >&2
 check-debug-fast:
 	@$(call DEBUG_VM,$(debug_fast)) $(DEBUG_RUN) \
