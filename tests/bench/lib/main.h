@@ -20,6 +20,7 @@
 #include "workloads/stop.h"
 #endif
 #ifdef CONTENDER_GCARENA
+#include "workloads/minor.h"
 #include "workloads/refill.h"
 #endif
 
@@ -38,6 +39,7 @@ static const struct workload {
 	{ "stop", stop_workload },
 #endif
 #ifdef CONTENDER_GCARENA
+	{ "minor", minor_workload },
 	{ "refill", refill_workload },
 #endif
 };
