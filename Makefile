@@ -379,8 +379,7 @@ $(B)/coverage/%: tests/%.c tests/core/coverage.c $(CORE_DEPS) Makefile | $(HARNE
 
 DEBUG_PASSES    ?= fast
 DEBUG_LIMIT     ?= 900
-DEBUG_FAST      ?= events verify mmap_collect abi_alloc module_unload world_eintr \
-		   world_life world_roots fault_nth
+DEBUG_FAST      ?= events verify mmap_collect abi_alloc module_unload world_eintr fault_nth
 DEBUG_SMALL     ?= abi_alloc mmap_abuse lib_graphs lib_oracle world_storm
 DEBUG_THOROUGH  ?= abi_alloc module_unload fault_nth
 DEBUG_DIR        = $(shell tools/debug-kernel --print 2>/dev/null)
