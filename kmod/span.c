@@ -34,12 +34,15 @@ void gcarena_span_caches_destroy(void)
 int gcarena_span_caches_create(void)
 {
 	unsigned int class, words;
+	char name[32];
 
 	for (class = 0; class < GCARENA_NR_CLASSES; class++) {
 		words = max(1U, (gcarena_sizeclasses[class].nr_slots + 63) / 64);
 		if (span_caches[words])
 			continue;
-		span_caches[words] = kmem_cache_create("gcarena_span", span_size(words), 0,
+		/* The name is copied; two caches of one name would share a folder. */
+		snprintf(name, sizeof(name), "gcarena_span_%u", words);
+		span_caches[words] = kmem_cache_create(name, span_size(words), 0,
 						       SLAB_ACCOUNT, NULL);
 		if (!span_caches[words]) {
 			gcarena_span_caches_destroy();
