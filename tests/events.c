@@ -329,9 +329,9 @@ TEST_F_TIMEOUT(events, who_did_not_stop, 120)
 		;
 	EXPECT_EQ(GCARENA_EVENT_ABORTED, event.kind);
 	EXPECT_EQ(ETIMEDOUT, event.error);
-	EXPECT_EQ(tid, event.pid);
+	EXPECT_EQ(atomic_load(&tid), event.pid);
 	ASSERT_EQ(0, raw_stats(fd, &before));
-	EXPECT_EQ(tid, before.stop_timeout_pid);
+	EXPECT_EQ(atomic_load(&tid), before.stop_timeout_pid);
 	EXPECT_LE(1, before.cycles_aborted);
 	/* With time enough the same thread is stopped. */
 	EXPECT_EQ(0, raw_collect(fd, 0, &self->collected));
