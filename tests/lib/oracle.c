@@ -26,6 +26,10 @@
 
 #define __printf(a, b)	__attribute__((format(printf, a, b)))
 
+/* One allocation of so many is well over the largest size class. */
+#define ALLOCS_PER_LARGE	256
+#define LARGE_MIN		40960
+
 /* ---- Hidden addresses ---------------------------------------------------- */
 
 noinline void scrub_stack(void)
@@ -480,19 +484,20 @@ static bool query(struct oracle *o, struct entry *e, struct gca_object *object)
 
 /* ---- Operations ------------------------------------------------------------ */
 
+/* Mostly small. Large ones are not left to chance: short programs must have some. */
 static size_t random_size(struct oracle *o)
 {
 	uint64_t dice = rng_below(&o->rng, 1000);
 
+	if (o->counts.allocs % ALLOCS_PER_LARGE == ALLOCS_PER_LARGE - 1)
+		return LARGE_MIN + rng_below(&o->rng, 265000);
 	if (dice < 800)
 		return rng_below(&o->rng, 129);
 	if (dice < 960)
 		return rng_below(&o->rng, 1025);
 	if (dice < 996)
 		return rng_below(&o->rng, 8193);
-	if (dice < 999)
-		return rng_below(&o->rng, 65536);
-	return rng_below(&o->rng, 300000);
+	return rng_below(&o->rng, 65536);
 }
 
 static void *allocate(struct oracle *o, const struct shape *shape, size_t *size)
