@@ -184,19 +184,13 @@ static void *reader_main(void *arg)
 static bool sleeps_within_seconds(pid_t tid, int seconds)
 {
 	uint64_t end = now_ns() + seconds * 1000000000ULL;
-	char path[64], state = 0;
-	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	while (state != 'S' && now_ns() < end) {
-		file = fopen(path, "r");
-		if (!file || fscanf(file, "%*d %*s %c", &state) != 1)
-			state = 0;
-		if (file)
-			fclose(file);
+	while (raw_task_state(getpid(), tid) != 'S') {
+		if (now_ns() > end)
+			return false;
 		usleep(1000);
 	}
-	return state == 'S';
+	return true;
 }
 
 static void start_reader(struct __test_metadata *_metadata, struct reader *reader,

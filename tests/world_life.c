@@ -269,22 +269,6 @@ static noinline void run_holder(struct control *c, bool (*body)(struct control *
 	_exit(body(c) ? 0 : DAMAGED);
 }
 
-static char state_of(pid_t pid)
-{
-	char path[64], text[256], state = '?';
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	file = fopen(path, "r");
-	/* The name in brackets is this program's: no blank in it. */
-	if (!file || !fgets(text, sizeof(text), file) ||
-	    sscanf(text, "%*d %*s %c", &state) != 1)
-		state = '?';
-	if (file)
-		fclose(file);
-	return state;
-}
-
 static noinline void start_holder(struct __test_metadata *_metadata, struct scene *scene,
 				  bool (*body)(struct control *c), bool asleep)
 {
@@ -296,7 +280,8 @@ static noinline void start_holder(struct __test_metadata *_metadata, struct scen
 	ASSERT_LE(0, scene->child);
 	if (!scene->child)
 		run_holder(c, body);
-	while (!atomic_load(&c->ready) || (asleep && state_of(scene->child) != 'S'))
+	while (!atomic_load(&c->ready) ||
+	       (asleep && raw_task_state(scene->child, scene->child) != 'S'))
 		sched_yield();
 	scrub_stack();
 }
@@ -742,7 +727,8 @@ static void collect_while_dumping(struct __test_metadata *_metadata, struct scen
 	ASSERT_LE(0, scene->child);
 	if (!scene->child)
 		dump_core(scene);
-	while (!atomic_load(&scene->control->ready) && state_of(scene->child) != 'Z')
+	while (!atomic_load(&scene->control->ready) &&
+	       raw_task_state(scene->child, scene->child) != 'Z')
 		sched_yield();
 	EXPECT_EQ(128 + SIGABRT, collect_until_gone(_metadata, scene, &collections));
 	check_reclaimed(_metadata, scene);

@@ -345,22 +345,6 @@ static noinline void run_child(struct holder *holder)
 	_exit(0);
 }
 
-static char state_of(pid_t pid, pid_t tid)
-{
-	char path[64], text[256], state = '?';
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
-	file = fopen(path, "r");
-	/* The name in brackets is this program's: no blank in it. */
-	if (!file || !fgets(text, sizeof(text), file) ||
-	    sscanf(text, "%*d %*s %c", &state) != 1)
-		state = '?';
-	if (file)
-		fclose(file);
-	return state;
-}
-
 static void settle(struct holder *holder)
 {
 	struct control *c = holder->control;
@@ -369,7 +353,7 @@ static void settle(struct holder *holder)
 	while (!atomic_load(&c->ready))
 		sched_yield();
 	if (holder->state == SLEEPS)
-		while (state_of(pid, c->tid) != 'S')
+		while (raw_task_state(pid, c->tid) != 'S')
 			sched_yield();
 	if (holder->state == SPINS_IN_HANDLER) {
 		syscall(SYS_tgkill, pid, c->tid, SIGUSR1);
@@ -378,7 +362,7 @@ static void settle(struct holder *holder)
 	}
 	if (holder->state == STOPPED) {
 		kill(pid, SIGSTOP);
-		while (state_of(pid, c->tid) != 'T')
+		while (raw_task_state(pid, c->tid) != 'T')
 			sched_yield();
 	}
 }

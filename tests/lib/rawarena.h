@@ -83,6 +83,8 @@ void *raw_new(struct raw_allocator *allocator);
 /* One byte through a pipe: the other side is where it said it would be. */
 int raw_post(int fd);
 int raw_await(int fd);
+/* The state letter of a thread, as in /proc/PID/stat; '?' when there is none. */
+char raw_task_state(pid_t pid, pid_t tid);
 /* The exit code of @pid, or 128 + the signal that ended it. */
 int raw_reap(pid_t pid);
 
