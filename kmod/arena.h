@@ -18,6 +18,9 @@
  *	arena->park_lock	spin lock: arena->parkers and their state
  *	arena->mappings_lock	spin lock: arena->mappings, base
  *
+ * Page tables are walked through the arena's inode: its i_mmap_rwsem, the kernel's, is
+ * taken under arena->lock and under none of the others.
+ *
  * The locks of events (event.c) stand apart: none of these is taken under them but
  * mmap_lock, by copying an event to the program.
  *
@@ -117,7 +120,6 @@ enum gcarena_effort {
 struct gcarena_counters {
 	u64 cycles;
 	u64 cycles_forced;
-	u64 cycles_refused;
 	u64 cycles_aborted;
 	u64 cycles_minor;
 	u64 dirty_pages_last;

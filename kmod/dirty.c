@@ -22,7 +22,8 @@
  * Writes through the kernel's own mapping leave no trace. There are none that store a
  * pointer: objects are zeroed and poisoned that way, before they are handed out.
  *
- * Needs the heap lock, and the world stopped; takes backing_lock, and i_mmap_rwsem.
+ * Needs the heap lock, under which chunks stay, and the world stopped. Takes the
+ * i_mmap_rwsem of the arena's inode, and no other lock of ours.
  */
 #include <linux/moduleparam.h>
 

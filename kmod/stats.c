@@ -29,7 +29,6 @@ static void fill_counters(const struct gcarena_counters *c, struct gcarena_stats
 {
 	stats->cycles = c->cycles;
 	stats->cycles_forced = c->cycles_forced;
-	stats->cycles_refused = c->cycles_refused;
 	stats->cycles_aborted = c->cycles_aborted;
 	stats->last_live_objects = c->last_live.objects;
 	stats->last_live_bytes = c->last_live.bytes;

@@ -122,15 +122,14 @@ static bool bit_of(const struct heap_span *span, u64 slot, bool mark)
 /* Is word @n of an object of the layout a pointer? */
 static bool holds_pointer(const struct heap_layout *layout, u64 n)
 {
-	u64 element;
 	u32 word;
 
 	if (layout->number == GCARENA_NR_CONSERVATIVE)
 		return true;
 	if (!layout->map || !layout->elem_words)
 		return false;
-	element = div_u64_rem(n, layout->elem_words, &word);
-	return test_bit(word, layout->map) && element != U64_MAX;
+	div_u64_rem(n, layout->elem_words, &word);
+	return test_bit(word, layout->map);
 }
 
 /* Note that the object at @start was reached. Return: 1: it was before, 0, or -ENOMEM. */
