@@ -201,6 +201,35 @@ void gcarena_backing_dirty(struct gcarena *arena, unsigned long *pages)
 	}
 }
 
+/* See heap.h. */
+bool gcarena_backing_is_busy(struct gcarena_heap *heap, u64 offset, u64 bytes)
+{
+	const struct heap_chunk *chunk = gcarena_heap_chunk(heap, offset);
+	unsigned int page = offset % GCARENA_CHUNK_BYTES >> PAGE_SHIFT;
+	unsigned int last = (offset + bytes - 1) % GCARENA_CHUNK_BYTES >> PAGE_SHIFT;
+
+	for (; page <= last; page++) {
+		if (folio_maybe_dma_pinned(page_folio(backing_page(chunk, page))))
+			return true;
+	}
+	return false;
+}
+
+/* See heap.h. The flags tell of it, as they do of pages written by others: dirty.c. */
+void gcarena_backing_mark_dirty(struct gcarena_heap *heap, u64 offset, u64 bytes)
+{
+	const struct heap_chunk *chunk = gcarena_heap_chunk(heap, offset);
+	unsigned int page = offset % GCARENA_CHUNK_BYTES >> PAGE_SHIFT;
+	unsigned int last = (offset + bytes - 1) % GCARENA_CHUNK_BYTES >> PAGE_SHIFT;
+
+	for (; page <= last; page++) {
+		struct folio *folio = page_folio(backing_page(chunk, page));
+
+		if (!folio_test_dirty(folio))
+			folio_set_dirty(folio);
+	}
+}
+
 /*
  * Insert pages [first, first + nr) of a chunk, leaving out what is there already.
  * Return: 0, or an error of vm_insert_pages() other than -EBUSY.

@@ -264,6 +264,28 @@ int gcarena_blocks_alloc(struct gcarena_heap *heap, u64 nr, u64 *start)
 	return ret;
 }
 
+/**
+ * gcarena_blocks_alloc_below() - take a run of blocks in memory that is there
+ * @heap: the heap
+ * @nr: how many blocks, at most a chunk's
+ * @below: index of the first chunk that will not do
+ * @start: offset of the first, set on success
+ *
+ * Return: 0 or -ENOSPC: there is no such run.
+ */
+int gcarena_blocks_alloc_below(struct gcarena_heap *heap, u64 nr, u32 below, u64 *start)
+{
+	u32 index;
+
+	for (index = heap->first_fit; index < min(below, heap->top); index++) {
+		if (heap->chunks[index] && chunk_fit(heap, index, nr, start)) {
+			heap->span_bytes += nr << GCARENA_BLOCK_SHIFT;
+			return 0;
+		}
+	}
+	return -ENOSPC;
+}
+
 /* Calls for each chunk that the run [start, start + nr blocks) touches. */
 #define for_each_part(start, nr, index, first, n)				\
 	for (index = (start) >> GCARENA_CHUNK_SHIFT,				\

@@ -19,8 +19,9 @@
  *  - refault: unmap everything, which moves all dirty bits into the flags. Each page
  *    that is used again takes a fault. For kernels without the former.
  *
- * Writes through the kernel's own mapping leave no trace. There are none that store a
- * pointer: objects are zeroed and poisoned that way, before they are handed out.
+ * Writes through the kernel's own mapping leave no trace. Where they store pointers, in
+ * compaction, the pages are flagged (gcarena_backing_mark_dirty()); objects that are zeroed
+ * or poisoned that way, before they are handed out, hold none.
  *
  * Needs the heap lock, under which chunks stay, and the world stopped. Takes the
  * i_mmap_rwsem of the arena's inode, and no other lock of ours.

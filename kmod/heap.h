@@ -227,6 +227,7 @@ struct heap_slot {
 int gcarena_heap_init(struct gcarena_heap *heap, u64 reserve, u64 limit);
 void gcarena_heap_destroy(struct gcarena_heap *heap);
 int gcarena_blocks_alloc(struct gcarena_heap *heap, u64 nr, u64 *start);
+int gcarena_blocks_alloc_below(struct gcarena_heap *heap, u64 nr, u32 below, u64 *start);
 void gcarena_blocks_free(struct gcarena_heap *heap, u64 start, u64 nr);
 void gcarena_blocks_set_span(struct gcarena_heap *heap, u64 start, u64 nr,
 			     struct heap_span *span);
@@ -239,6 +240,9 @@ void gcarena_span_caches_destroy(void);
 struct heap_span *gcarena_span_create(struct gcarena_heap *heap,
 				      struct heap_layout *layout,
 				      unsigned int class, u64 bytes);
+struct heap_span *gcarena_span_create_below(struct gcarena_heap *heap,
+					    struct heap_layout *layout,
+					    unsigned int class, u32 below);
 void gcarena_span_destroy(struct gcarena_heap *heap, struct heap_span *span);
 void gcarena_span_settle(struct gcarena_heap *heap, struct heap_span *span);
 struct heap_bucket *gcarena_span_bucket(struct gcarena_heap *heap,
@@ -341,6 +345,13 @@ void gcarena_backing_free(struct gcarena_heap *heap, struct heap_chunk *chunk, u
 void gcarena_backing_publish(struct gcarena_heap *heap, u32 index, struct heap_chunk *chunk);
 void gcarena_backing_publish_table(struct gcarena_heap *heap, struct heap_chunk **table,
 				   u32 nr);
+
+/*
+ * For compaction, which writes to objects. Is a page there pinned for I/O? And: the pages
+ * there were written through the kernel's mapping. Both ranges lie in one chunk.
+ */
+bool gcarena_backing_is_busy(struct gcarena_heap *heap, u64 offset, u64 bytes);
+void gcarena_backing_mark_dirty(struct gcarena_heap *heap, u64 offset, u64 bytes);
 
 extern struct kmem_cache *gcarena_chunk_cache;
 

@@ -87,6 +87,35 @@ static void span_shape(struct heap_span *span, unsigned int class, u64 bytes)
 	}
 }
 
+/* A span without blocks, or NULL. */
+static struct heap_span *span_blank(struct gcarena_heap *heap, struct heap_layout *layout,
+				  unsigned int class, u64 bytes)
+{
+	struct heap_span *span = span_alloc(heap, class);
+
+	if (!span)
+		return NULL;
+	INIT_LIST_HEAD(&span->link);
+	span->layout = layout;
+	span_shape(span, class, bytes);
+	return span;
+}
+
+/* Blocks have been taken for it, or not: @error. */
+static struct heap_span *span_place(struct gcarena_heap *heap, struct heap_span *span, int error)
+{
+	u64 nr_blocks = span->bytes >> GCARENA_BLOCK_SHIFT;
+
+	if (error) {
+		span_free(heap, span);
+		return ERR_PTR(error);
+	}
+	span->zeroed = !gcarena_blocks_dirty(heap, span->start, nr_blocks);
+	span->epoch = heap->epoch;
+	gcarena_blocks_set_span(heap, span->start, nr_blocks, span);
+	return span;
+}
+
 /**
  * gcarena_span_create() - take memory for a new span
  * @heap: the heap
@@ -102,24 +131,26 @@ struct heap_span *gcarena_span_create(struct gcarena_heap *heap,
 				      struct heap_layout *layout,
 				      unsigned int class, u64 bytes)
 {
-	struct heap_span *span;
-	int ret;
+	struct heap_span *span = span_blank(heap, layout, class, bytes);
 
-	span = span_alloc(heap, class);
 	if (!span)
 		return ERR_PTR(-ENOMEM);
-	INIT_LIST_HEAD(&span->link);
-	span->layout = layout;
-	span_shape(span, class, bytes);
-	ret = gcarena_blocks_alloc(heap, span->bytes >> GCARENA_BLOCK_SHIFT, &span->start);
-	if (ret) {
-		span_free(heap, span);
-		return ERR_PTR(ret);
-	}
-	span->zeroed = !gcarena_blocks_dirty(heap, span->start, span->bytes >> GCARENA_BLOCK_SHIFT);
-	span->epoch = heap->epoch;
-	gcarena_blocks_set_span(heap, span->start, span->bytes >> GCARENA_BLOCK_SHIFT, span);
-	return span;
+	return span_place(heap, span, gcarena_blocks_alloc(heap, span->bytes >> GCARENA_BLOCK_SHIFT,
+							   &span->start));
+}
+
+/* As gcarena_span_create(), of small objects, in chunks there are with lower index than @below. */
+struct heap_span *gcarena_span_create_below(struct gcarena_heap *heap,
+					    struct heap_layout *layout,
+					    unsigned int class, u32 below)
+{
+	struct heap_span *span = span_blank(heap, layout, class, 0);
+
+	if (!span)
+		return ERR_PTR(-ENOMEM);
+	return span_place(heap, span,
+			  gcarena_blocks_alloc_below(heap, span->bytes >> GCARENA_BLOCK_SHIFT,
+						     below, &span->start));
 }
 
 /* Give a span's memory back, with whatever is in it. It is on no list. */

@@ -18,6 +18,7 @@
 #include "../../kmod/span.c"
 #include "../../kmod/sweep.c"
 #include "../../kmod/mark.c"
+#include "../../kmod/compact.c"
 #include "../../kmod/pacer.c"
 
 #define MIB		(1024UL * 1024)
@@ -73,6 +74,33 @@ void gcarena_backing_free(struct gcarena_heap *heap, struct heap_chunk *chunk, u
 		abort();	/* a page fault could still find it */
 	core_allocations--;
 	core_chunk_unmap(chunk->kaddr);
+}
+
+/* Pages that others than the program write to: the tests say which, and are told of some. */
+static bool (*core_is_busy)(u64 page);
+static void (*core_wrote)(u64 page);
+
+bool gcarena_backing_is_busy(struct gcarena_heap *heap, u64 offset, u64 bytes)
+{
+	u64 page;
+
+	(void)heap;
+	for (page = offset >> PAGE_SHIFT; page <= (offset + bytes - 1) >> PAGE_SHIFT; page++) {
+		if (core_is_busy && core_is_busy(page))
+			return true;
+	}
+	return false;
+}
+
+void gcarena_backing_mark_dirty(struct gcarena_heap *heap, u64 offset, u64 bytes)
+{
+	u64 page;
+
+	(void)heap;
+	for (page = offset >> PAGE_SHIFT; page <= (offset + bytes - 1) >> PAGE_SHIFT; page++) {
+		if (core_wrote)
+			core_wrote(page);
+	}
 }
 
 #ifndef CORE_OWN_PUBLISH

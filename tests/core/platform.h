@@ -102,6 +102,11 @@ static inline bool core_test_bit(const unsigned long *map, unsigned long n)
 	return map[n / 64] >> n % 64 & 1;
 }
 
+static inline void __set_bit(unsigned long n, unsigned long *map)
+{
+	map[n / 64] |= 1UL << n % 64;
+}
+
 static inline void bitmap_set(unsigned long *map, unsigned int first, unsigned int nr)
 {
 	for (; nr; nr--, first++)

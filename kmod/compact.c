@@ -1,0 +1,757 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Compaction: move objects to fewer places, and change what refers to them.
+ *
+ * Mostly copying (J. Bartlett, 1988): an object that an ambiguous word points to stays,
+ * because a number must not be changed; so does all that is CONSERVATIVE itself. The
+ * others, typed and NOSCAN objects, may move: what points to them is known to be a
+ * pointer. What happens, in this order:
+ *
+ *	pin	words of roots and of CONSERVATIVE objects pin what they point to
+ *	plan	where each object goes; all memory needed is taken now
+ *	move	copy, then update all pointers, then unmake the spans left behind
+ *
+ * Until gcarena_compact_move() begins, nothing of the heap has changed but what
+ * gcarena_compact_cancel() takes back; after that nothing can fail. There are two plans, to be
+ * carried out one after the other:
+ *
+ *	slots	within a class and layout. Spans from the high end are emptied into free
+ *		slots of the others: two fingers (E. Saunders, 1974), as long as there are
+ *		enough. As all slots are alike, no fewer spans could hold the objects.
+ *		A span with a pinned object is not emptied, it is filled
+ *	spans	from the high end, chunks that can be emptied are: their spans move
+ *		as they are to free blocks of lower chunks
+ *
+ *	before	|a.b.|.p..|...c|d..e|	p is pinned
+ *	slots	|adbe|cp..|free|free|
+ *
+ * Spans that a thread holds are moved neither out of nor into; nor are large ones, and
+ * those with a page that is pinned for I/O. But pointers in their objects are updated.
+ *
+ * Forwarding: for each span that is emptied a table of where its objects go, found through
+ * a table of blocks. Nothing is kept in the objects themselves, which the program, or
+ * somebody with its rights, may write to at any time. So a word of an object may be
+ * anything here, too: it is read once, looked up, and changed only if it points into an
+ * object that has moved; an address inside it keeps its distance from the start.
+ *
+ * Invariant of the plans: no span is both emptied and filled. So a word that has
+ * been updated is not found in any table, and may be looked at again.
+ *
+ * Needs the heap lock, the world stopped, and a heap that is swept: what is allocated
+ * outside of leases is alive.
+ */
+#include "compact.h"
+#include "layout.h"
+
+#define COMPACT_UNIT		16UL	/* every object begins at a multiple */
+#define CHUNK_UNITS	(GCARENA_CHUNK_BYTES / COMPACT_UNIT)
+#define COMPACT_INTERVAL	64U
+#define COMPACT_PIECE	4096U
+
+/**
+ * struct compact_forward - where the objects of one span go
+ * @next: on compact->forwards
+ * @from: the span
+ * @into: the span that takes it as it is, or NULL: see @to
+ * @rank: for each word of the bitmaps: objects before it
+ * @to: new offsets of the objects, in order of their slots
+ */
+struct compact_forward {
+	struct compact_forward *next;
+	struct heap_span *from;
+	struct heap_span *into;
+	u16 *rank;
+	u64 to[];
+};
+
+/**
+ * struct compact_chunk - what is known of a chunk
+ * @forward: for each block, where the objects of its span go, or NULL
+ * @pinned: for each unit: an object that begins there must stay
+ */
+struct compact_chunk {
+	struct compact_forward *forward[GCARENA_CHUNK_BLOCKS];
+	DECLARE_BITMAP(pinned, CHUNK_UNITS);
+};
+
+/**
+ * gcarena_compact_init() - prepare a compaction
+ * @c: the compaction
+ * @heap: the heap; no chunk is added to it until the end
+ *
+ * Return: 0 or -ENOMEM. After 0, gcarena_compact_destroy() must be called.
+ */
+int gcarena_compact_init(struct gcarena_compact *c, struct gcarena_heap *heap)
+{
+	u32 i;
+
+	memset(c, 0, sizeof(*c));
+	c->heap = heap;
+	c->dirty_page = U64_MAX;
+	c->chunks = kvcalloc(max(heap->top, 1U), sizeof(*c->chunks), GCARENA_GFP);
+	if (!c->chunks)
+		return -ENOMEM;
+	c->nr_chunks = heap->top;
+	c->end = (u64)heap->top << GCARENA_CHUNK_SHIFT;
+	for (i = 0; i < c->nr_chunks; i++) {
+		if (!heap->chunks[i])
+			continue;
+		c->chunks[i] = kvcalloc(1, sizeof(*c->chunks[i]), GCARENA_GFP);
+		if (!c->chunks[i]) {
+			gcarena_compact_destroy(c);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/* Nothing is planned, or what was has been cancelled or done. */
+void gcarena_compact_destroy(struct gcarena_compact *c)
+{
+	u32 i;
+
+	for (i = 0; i < c->nr_chunks; i++)
+		kvfree(c->chunks[i]);
+	kvfree(c->chunks);
+	c->chunks = NULL;
+	c->nr_chunks = 0;
+}
+
+/* ---- Pins -------------------------------------------------------------------- */
+
+static u64 slot_start(const struct heap_slot *slot)
+{
+	return slot->span->start + slot->index * slot->span->slot_bytes;
+}
+
+/* The object that @offset, any number below the end, lies in must stay. */
+static void pin(struct gcarena_compact *c, u64 offset)
+{
+	struct heap_slot slot = gcarena_heap_resolve(c->heap, offset);
+	u64 start;
+
+	if (!slot.span || !gcarena_slot_allocated(&slot))
+		return;
+	start = slot_start(&slot);
+	__set_bit(start % GCARENA_CHUNK_BYTES / COMPACT_UNIT,
+		  c->chunks[start >> GCARENA_CHUNK_SHIFT]->pinned);
+}
+
+/**
+ * gcarena_compact_pin_words() - what these words point to must stay
+ * @c: the compaction
+ * @words: the words; they need not be pointers, nor into the arena
+ * @nr: how many
+ */
+void gcarena_compact_pin_words(struct gcarena_compact *c, const unsigned long *words, size_t nr)
+{
+	const unsigned long *last = words + nr;
+	u64 offset;
+
+	for (; words < last; words++) {
+		offset = READ_ONCE(*words) - c->heap->base;
+		if (offset < c->end)
+			pin(c, offset);
+	}
+}
+
+/* A step of a loop that can still be given up. Return: 0 or -EINTR. */
+static int may_go_on(struct gcarena_compact *c)
+{
+	return ++c->steps % COMPACT_INTERVAL ? 0 : gcarena_checkpoint();
+}
+
+/* Bytes from @offset on that are in one piece for the kernel, at most up to @end. */
+static u64 piece(u64 offset, u64 end)
+{
+	return min_t(u64, end - offset,
+		     COMPACT_PIECE * sizeof(u64) - offset % (COMPACT_PIECE * sizeof(u64)));
+}
+
+static int pin_from_object(struct gcarena_compact *c, u64 start, u64 end)
+{
+	u64 n;
+
+	for (; start < end; start += n) {
+		n = piece(start, end);
+		gcarena_compact_pin_words(c, gcarena_heap_kaddr(c->heap, start), n / sizeof(u64));
+		if (may_go_on(c))
+			return -EINTR;
+	}
+	return 0;
+}
+
+static bool slot_is_marked(const struct heap_span *span, u32 index)
+{
+	return span->words[index / 64].mark & BIT_ULL(index % 64);
+}
+
+static bool slot_is_allocated(const struct heap_span *span, u32 index)
+{
+	return span->words[index / 64].alloc & BIT_ULL(index % 64);
+}
+
+/**
+ * gcarena_compact_pin_conservative() - pin what CONSERVATIVE objects may point to
+ * @c: the compaction, of a heap that has been marked
+ *
+ * Return: 0 or -EINTR.
+ */
+int gcarena_compact_pin_conservative(struct gcarena_compact *c)
+{
+	struct heap_span *span;
+	u64 pos = 0, start;
+	int ret = 0;
+	u32 i;
+
+	while (!ret && (span = gcarena_span_next(c->heap, &pos))) {
+		if (span->layout->scan != GCARENA_SCAN_ALL)
+			continue;
+		for (i = 0; i < span->nr_slots && !ret; i++) {
+			start = span->start + i * span->slot_bytes;
+			if (slot_is_marked(span, i))
+				ret = pin_from_object(c, start, start + span->slot_bytes);
+		}
+	}
+	return ret;
+}
+
+/* Is there an object that is pinned, or a page that somebody else may be writing to? */
+static bool has_pin(const struct gcarena_compact *c, const struct heap_span *span)
+{
+	const struct compact_chunk *chunk = c->chunks[span->start >> GCARENA_CHUNK_SHIFT];
+	unsigned long first = span->start % GCARENA_CHUNK_BYTES / COMPACT_UNIT;
+	unsigned long end = first + span->bytes / COMPACT_UNIT;
+
+	return find_next_bit(chunk->pinned, end, first) < end ||
+	       gcarena_backing_is_busy(c->heap, span->start, span->bytes);
+}
+
+static bool may_move(const struct gcarena_compact *c, const struct heap_span *span)
+{
+	return !span->lease && span->class != GCARENA_CLASS_LARGE &&
+	       span->layout->scan != GCARENA_SCAN_ALL && !has_pin(c, span);
+}
+
+/* ---- Forwarding --------------------------------------------------------------- */
+
+static struct compact_forward **forward_of(const struct gcarena_compact *c, u64 offset)
+{
+	return &c->chunks[offset >> GCARENA_CHUNK_SHIFT]->forward[gcarena_block_of(offset)];
+}
+
+static void forward_enter(struct gcarena_compact *c, const struct heap_span *span,
+			  struct compact_forward *forward)
+{
+	u64 offset;
+
+	for (offset = span->start; offset < span->start + span->bytes;
+	     offset += GCARENA_BLOCK_BYTES)
+		*forward_of(c, offset) = forward;
+}
+
+static void rank(struct compact_forward *f)
+{
+	unsigned int w, nr = 0;
+
+	for (w = 0; w < gcarena_span_nr_words(f->from); w++) {
+		f->rank[w] = nr;
+		nr += hweight64(f->from->words[w].alloc);
+	}
+}
+
+/*
+ * @span is to be emptied: slot by slot, to where is not known yet, or as it is @into another.
+ * Return: 0 or -ENOMEM.
+ */
+static int forward_add(struct gcarena_compact *c, struct heap_span *span, struct heap_span *into)
+{
+	u32 nr = into ? 0 : span->nr_used, nr_words = into ? 0 : gcarena_span_nr_words(span);
+	struct compact_forward *f;
+
+	f = kvmalloc(struct_size(f, to, nr) + nr_words * sizeof(*f->rank), GCARENA_GFP);
+	if (!f)
+		return -ENOMEM;
+	f->from = span;
+	f->into = into;
+	f->rank = (u16 *)&f->to[nr];
+	if (!into)
+		rank(f);
+	f->next = c->forwards;
+	c->forwards = f;
+	forward_enter(c, span, f);
+	return 0;
+}
+
+/* Forget the newest one. */
+static void forward_drop(struct gcarena_compact *c)
+{
+	struct compact_forward *f = c->forwards;
+
+	c->forwards = f->next;
+	forward_enter(c, f->from, NULL);
+	kvfree(f);
+}
+
+/* Where the object in slot @index goes. */
+static u64 new_start(const struct compact_forward *f, u32 index)
+{
+	u64 before = f->from->words[index / 64].alloc & (BIT_ULL(index % 64) - 1);
+
+	if (f->into)
+		return f->into->start + index * f->from->slot_bytes;
+	return f->to[f->rank[index / 64] + hweight64(before)];
+}
+
+/**
+ * gcarena_compact_forward() - where a place in the heap goes
+ * @c: the compaction, planned
+ * @offset: any number
+ *
+ * Return: the new offset if it lies in an object that moves, else @offset.
+ */
+u64 gcarena_compact_forward(const struct gcarena_compact *c, u64 offset)
+{
+	const struct compact_forward *f;
+	u64 in_span;
+	u32 index;
+
+	if (offset >= c->end || !c->chunks[offset >> GCARENA_CHUNK_SHIFT])
+		return offset;
+	f = *forward_of(c, offset);
+	if (!f)
+		return offset;
+	in_span = offset - f->from->start;
+	index = (in_span * f->from->magic) >> 32;
+	if (index >= f->from->nr_slots || !slot_is_allocated(f->from, index))
+		return offset;
+	return new_start(f, index) + in_span - index * f->from->slot_bytes;
+}
+
+/* ---- The plan for slots ------------------------------------------------------- */
+
+/* Have the spans of each bucket in order of their addresses. Return: 0 or -EINTR. */
+static int sort_buckets(struct gcarena_compact *c)
+{
+	struct heap_bucket *bucket;
+	struct heap_span *span;
+	u64 pos = 0;
+
+	while ((span = gcarena_span_next(c->heap, &pos))) {
+		if (may_go_on(c))
+			return -EINTR;
+		if (span->lease)
+			continue;
+		bucket = gcarena_span_bucket(c->heap, span);
+		list_del_init(&span->link);
+		list_add_tail(&span->link, span->nr_used == span->nr_slots ? &bucket->full
+									   : &bucket->partial);
+	}
+	return 0;
+}
+
+/**
+ * struct descent - going through a bucket from the high end down
+ * @bucket: the bucket, sorted
+ * @partial: the next span on that list, or the list's head
+ * @full: likewise
+ */
+struct descent {
+	struct heap_bucket *bucket;
+	struct list_head *partial;
+	struct list_head *full;
+};
+
+/* The highest span that was not returned before, or NULL. */
+static struct heap_span *descend(struct descent *d)
+{
+	struct heap_span *partial = NULL, *full = NULL;
+
+	if (d->partial != &d->bucket->partial)
+		partial = list_entry(d->partial, struct heap_span, link);
+	if (d->full != &d->bucket->full)
+		full = list_entry(d->full, struct heap_span, link);
+	if (full && (!partial || full->start > partial->start)) {
+		d->full = d->full->prev;
+		return full;
+	}
+	if (partial)
+		d->partial = d->partial->prev;
+	return partial;
+}
+
+static u64 nr_free(const struct heap_span *span)
+{
+	return span->nr_slots - span->nr_used;
+}
+
+/* Choose the spans to be emptied: as many as the others can take. Return: 0 or -errno. */
+static int choose(struct gcarena_compact *c, struct heap_bucket *bucket)
+{
+	struct descent d = { bucket, bucket->partial.prev, bucket->full.prev };
+	struct heap_span *span;
+	u64 room = 0, need = 0;
+	int ret = 0;
+
+	list_for_each_entry(span, &bucket->partial, link)
+		room += nr_free(span);
+	while (room && !ret && (span = descend(&d))) {
+		ret = may_go_on(c);
+		if (ret || !may_move(c, span))
+			continue;
+		if (need + span->nr_used > room - nr_free(span))
+			break;
+		need += span->nr_used;
+		room -= nr_free(span);
+		ret = forward_add(c, span, NULL);
+	}
+	return ret;
+}
+
+/**
+ * struct filler - where the next object goes
+ * @span: the span that is filled
+ * @index: slots below are taken
+ */
+struct filler {
+	struct heap_span *span;
+	u32 index;
+};
+
+static struct heap_span *next_span(struct heap_span *span)
+{
+	return list_entry(span->link.next, struct heap_span, link);
+}
+
+/* There is one: choose() has counted them. */
+static u64 take_slot(struct gcarena_compact *c, struct filler *fill)
+{
+	for (;; fill->span = next_span(fill->span), fill->index = 0) {
+		if (*forward_of(c, fill->span->start))
+			continue;	/* it is to be emptied */
+		while (fill->index < fill->span->nr_slots && slot_is_allocated(fill->span, fill->index))
+			fill->index++;
+		if (fill->index < fill->span->nr_slots)
+			return fill->span->start + fill->index++ * fill->span->slot_bytes;
+	}
+}
+
+/* Give each object of the spans chosen, up to @last, a slot from the low end on. */
+static void assign(struct gcarena_compact *c, struct heap_bucket *bucket,
+		   const struct compact_forward *last)
+{
+	struct filler fill = { list_entry(bucket->partial.next, struct heap_span, link), 0 };
+	struct compact_forward *f;
+	u32 i;
+
+	for (f = c->forwards; f != last; f = f->next) {
+		for (i = 0; i < f->from->nr_used; i++)
+			f->to[i] = take_slot(c, &fill);
+		cond_resched();
+	}
+}
+
+static int plan_bucket(struct gcarena_compact *c, struct heap_bucket *bucket)
+{
+	const struct compact_forward *last = c->forwards;
+	int ret = choose(c, bucket);
+
+	if (!ret)
+		assign(c, bucket, last);
+	return ret;
+}
+
+/**
+ * gcarena_compact_plan_slots() - plan to empty spans into free slots of others
+ * @c: the compaction, with all pins
+ *
+ * Return: 0, -ENOMEM or -EINTR: then nothing is planned.
+ */
+int gcarena_compact_plan_slots(struct gcarena_compact *c)
+{
+	struct heap_layout *layout;
+	unsigned int class;
+	int ret = sort_buckets(c);
+	u32 i;
+
+	for (i = 0; i < c->heap->nr_layouts && !ret; i++) {
+		layout = c->heap->layouts[i];
+		if (layout->scan == GCARENA_SCAN_ALL)
+			continue;
+		for (class = GCARENA_CLASS_LARGE + 1; class < GCARENA_NR_CLASSES && !ret; class++) {
+			if (layout->buckets[class])
+				ret = plan_bucket(c, layout->buckets[class]);
+		}
+		ret = ret ?: may_go_on(c);
+	}
+	if (ret)
+		gcarena_compact_cancel(c);
+	return ret;
+}
+
+/* ---- The plan for spans ------------------------------------------------------- */
+
+/* The first span at or behind block *@block of chunk @index; *@block moves past it. */
+static struct heap_span *span_in_chunk(const struct gcarena_compact *c, u32 index,
+				       unsigned long *block)
+{
+	const struct heap_chunk *chunk = c->heap->chunks[index];
+	struct heap_span *span;
+
+	*block = find_next_bit(chunk->used, GCARENA_CHUNK_BLOCKS, *block);
+	if (*block >= GCARENA_CHUNK_BLOCKS)
+		return NULL;
+	span = chunk->blocks[*block].span;
+	*block += span->bytes >> GCARENA_BLOCK_SHIFT;
+	return span;
+}
+
+static bool chunk_may_move(const struct gcarena_compact *c, u32 index)
+{
+	unsigned long block = 0;
+	struct heap_span *span;
+
+	if (!c->heap->chunks[index] || !c->heap->chunks[index]->nr_used)
+		return false;
+	while ((span = span_in_chunk(c, index, &block))) {
+		if (!may_move(c, span))
+			return false;
+	}
+	return true;
+}
+
+/* Return: 0; -ENOSPC: no room below; -ENOMEM. */
+static int plan_span(struct gcarena_compact *c, struct heap_span *span, u32 below)
+{
+	struct heap_span *into;
+	int ret;
+
+	into = gcarena_span_create_below(c->heap, span->layout, span->class, below);
+	if (IS_ERR(into))
+		return PTR_ERR(into);
+	ret = forward_add(c, span, into);
+	if (ret)
+		gcarena_span_destroy(c->heap, into);
+	return ret;
+}
+
+/* Take back what was planned after @last. */
+static void cancel_to(struct gcarena_compact *c, const struct compact_forward *last)
+{
+	while (c->forwards != last) {
+		if (c->forwards->into)
+			gcarena_span_destroy(c->heap, c->forwards->into);
+		forward_drop(c);
+	}
+}
+
+/* All of a chunk or nothing. Return: 0, -ENOSPC: it does not fit; -ENOMEM, -EINTR. */
+static int plan_chunk(struct gcarena_compact *c, u32 index)
+{
+	const struct compact_forward *last = c->forwards;
+	unsigned long block = 0;
+	struct heap_span *span;
+	int ret = 0;
+
+	while (!ret && (span = span_in_chunk(c, index, &block)))
+		ret = plan_span(c, span, index) ?: may_go_on(c);
+	if (ret)
+		cancel_to(c, last);
+	return ret;
+}
+
+/**
+ * gcarena_compact_plan_spans() - plan to empty chunks into free blocks of lower ones
+ * @c: the compaction, with nothing planned
+ *
+ * Return: 0, -ENOMEM or -EINTR: then nothing is planned.
+ */
+int gcarena_compact_plan_spans(struct gcarena_compact *c)
+{
+	int ret = 0;
+	u32 i;
+
+	for (i = c->nr_chunks; i-- && !ret;) {
+		if (c->chunks[i] && chunk_may_move(c, i))
+			ret = plan_chunk(c, i);
+		ret = ret ?: may_go_on(c);
+	}
+	/* What is below has even less room below. */
+	if (ret == -ENOSPC)
+		return 0;
+	if (ret)
+		gcarena_compact_cancel(c);
+	return ret;
+}
+
+/* Nothing shall move after all. */
+void gcarena_compact_cancel(struct gcarena_compact *c)
+{
+	cancel_to(c, NULL);
+}
+
+/* ---- Moving: from here on nothing fails ---------------------------------------- */
+
+/* The kernel's writes leave no trace in page tables. */
+static void wrote(struct gcarena_compact *c, u64 offset, u64 bytes)
+{
+	gcarena_backing_mark_dirty(c->heap, offset, bytes);
+}
+
+static void copy_object(struct gcarena_compact *c, const struct heap_span *span, u32 index, u64 to)
+{
+	struct heap_slot slot = gcarena_heap_resolve(c->heap, to);
+	struct heap_slot_word *word = &slot.span->words[slot.index / 64];
+
+	memcpy(gcarena_heap_kaddr(c->heap, to),
+	       gcarena_heap_kaddr(c->heap, span->start + index * span->slot_bytes),
+	       span->slot_bytes);
+	wrote(c, to, span->slot_bytes);
+	word->alloc |= BIT_ULL(slot.index % 64);
+	if (slot_is_marked(span, index))
+		word->mark |= BIT_ULL(slot.index % 64);
+	slot.span->zeroed = false;
+	if (++slot.span->nr_used < slot.span->nr_slots)
+		return;
+	list_del_init(&slot.span->link);
+	gcarena_span_settle(c->heap, slot.span);
+}
+
+static void copy_objects(struct gcarena_compact *c, const struct compact_forward *f)
+{
+	const struct heap_span *span = f->from;
+	u64 rest;
+	u32 w, i;
+
+	for (w = 0; w < gcarena_span_nr_words(span); w++) {
+		for (rest = span->words[w].alloc; rest; rest &= rest - 1) {
+			i = w * 64 + __ffs64(rest);
+			copy_object(c, span, i, new_start(f, i));
+		}
+	}
+}
+
+static void copy_span(struct gcarena_compact *c, const struct compact_forward *f)
+{
+	const struct heap_span *from = f->from;
+	struct heap_span *into = f->into;
+
+	memcpy(gcarena_heap_kaddr(c->heap, into->start), gcarena_heap_kaddr(c->heap, from->start),
+	       from->bytes);
+	wrote(c, into->start, from->bytes);
+	memcpy(into->words, from->words, gcarena_span_nr_words(from) * sizeof(*from->words));
+	into->nr_used = from->nr_used;
+	into->zeroed = false;
+	gcarena_span_settle(c->heap, into);
+}
+
+static void copy_all(struct gcarena_compact *c)
+{
+	const struct compact_forward *f;
+
+	for (f = c->forwards; f; f = f->next) {
+		gcarena_tally_add(&c->moved, f->from->nr_used, f->from->slot_bytes);
+		if (f->into)
+			copy_span(c, f);
+		else
+			copy_objects(c, f);
+		cond_resched();
+	}
+}
+
+static void update_word(struct gcarena_compact *c, unsigned long *word, u64 at)
+{
+	u64 offset = READ_ONCE(*word) - c->heap->base, to;
+
+	to = gcarena_compact_forward(c, offset);
+	if (to == offset)
+		return;
+	WRITE_ONCE(*word, c->heap->base + to);
+	if (c->dirty_page == at >> PAGE_SHIFT)
+		return;
+	c->dirty_page = at >> PAGE_SHIFT;
+	wrote(c, at, sizeof(*word));
+}
+
+/* @at: offset of words in one piece; @phase: words of an element that come before. */
+static void update_words(struct gcarena_compact *c, const struct heap_layout *layout, u64 at,
+			 u64 nr, u32 phase)
+{
+	unsigned long *words = gcarena_heap_kaddr(c->heap, at);
+	u64 done, n;
+
+	for (done = 0; done < nr; done += n, phase = 0) {
+		unsigned long bit = phase;
+
+		n = min_t(u64, layout->elem_words - phase, nr - done);
+		for_each_set_bit_from(bit, layout->map, phase + n) {
+			u64 word = done + bit - phase;
+
+			update_word(c, words + word, at + word * sizeof(u64));
+		}
+	}
+}
+
+static void update_object(struct gcarena_compact *c, const struct heap_span *span, u64 start)
+{
+	u64 at, n, end = start + span->slot_bytes;
+	u32 phase;
+
+	for (at = start; at < end; at += n) {
+		n = piece(at, end);
+		div_u64_rem((at - start) / sizeof(u64), span->layout->elem_words, &phase);
+		update_words(c, span->layout, at, n / sizeof(u64), phase);
+		cond_resched();
+	}
+}
+
+/* The one place where all pointers that are known to be some are changed. */
+static void update_all(struct gcarena_compact *c)
+{
+	struct heap_span *span;
+	u64 pos = 0;
+	u32 i;
+
+	while ((span = gcarena_span_next(c->heap, &pos))) {
+		if (span->layout->scan == GCARENA_SCAN_NONE ||
+		    span->layout->scan == GCARENA_SCAN_ALL || *forward_of(c, span->start))
+			continue;
+		for (i = 0; i < span->nr_slots; i++) {
+			if (slot_is_marked(span, i))
+				update_object(c, span, span->start + i * span->slot_bytes);
+		}
+	}
+}
+
+/* Its objects are elsewhere now. */
+static void vacate(struct gcarena_compact *c, struct heap_span *span)
+{
+	if (c->heap->poison)
+		memset(gcarena_heap_kaddr(c->heap, span->start), GCARENA_POISON, span->bytes);
+	memset(span->words, 0, gcarena_span_nr_words(span) * sizeof(*span->words));
+	span->nr_used = 0;
+	list_del_init(&span->link);
+	gcarena_span_destroy(c->heap, span);
+}
+
+/**
+ * gcarena_compact_move() - do what is planned
+ * @c: the compaction
+ *
+ * Then nothing is planned any more. Empty chunks stay for gcarena_chunks_release().
+ */
+void gcarena_compact_move(struct gcarena_compact *c)
+{
+	struct heap_span *span;
+
+	if (!c->forwards)
+		return;
+	copy_all(c);
+	update_all(c);
+	while (c->forwards) {
+		span = c->forwards->from;
+		forward_drop(c);
+		vacate(c, span);
+		cond_resched();
+	}
+}

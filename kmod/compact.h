@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef GCARENA_COMPACT_H
+#define GCARENA_COMPACT_H
+
+#include "heap.h"
+
+struct compact_chunk;
+struct compact_forward;
+
+/**
+ * struct gcarena_compact - one compaction
+ * @heap: what is compacted
+ * @chunks: pins and forwarding of each chunk
+ * @nr_chunks: entries in @chunks
+ * @end: offsets at or above are in none of them
+ * @forwards: spans that are about to be moved out of
+ * @dirty_page: the page last told of as written, by number
+ * @moved: objects moved so far
+ * @steps: counts the work between checkpoints
+ */
+struct gcarena_compact {
+	struct gcarena_heap *heap;
+	struct compact_chunk **chunks;
+	u32 nr_chunks;
+	u64 end;
+	struct compact_forward *forwards;
+	u64 dirty_page;
+	struct heap_tally moved;
+	unsigned int steps;
+};
+
+int gcarena_compact_init(struct gcarena_compact *c, struct gcarena_heap *heap);
+void gcarena_compact_destroy(struct gcarena_compact *c);
+void gcarena_compact_pin_words(struct gcarena_compact *c, const unsigned long *words, size_t nr);
+int gcarena_compact_pin_conservative(struct gcarena_compact *c);
+int gcarena_compact_plan_slots(struct gcarena_compact *c);
+int gcarena_compact_plan_spans(struct gcarena_compact *c);
+u64 gcarena_compact_forward(const struct gcarena_compact *c, u64 offset);
+void gcarena_compact_cancel(struct gcarena_compact *c);
+void gcarena_compact_move(struct gcarena_compact *c);
+
+#endif

@@ -1,0 +1,817 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Compaction: random graphs of objects of all kinds, checked word by word against what is
+ * remembered of them outside of the heap; what must not move; what is gained; and a
+ * failure at each place where there can be one.
+ */
+#include "core/fixture.h"
+
+#define MAX_NODES	6000
+#define NR_SIZES	7
+#define NR_ROOTS	12
+#define WORDS_OF(bytes)	((bytes) / 8)
+#define NONE		(~0u)
+
+/* Where the pointers of a kind of object are. */
+enum kind { TYPED, LONG_TYPED, NOSCAN, CONSERVATIVE, NR_KINDS };
+
+/**
+ * struct node - what is known of an object
+ * @offset: where it is, as far as we were told
+ * @bytes: its slot
+ * @kind: its layout
+ * @ref: for each of its first words that are pointers: a node, or NONE
+ * @inner: how far into that node the pointer points
+ * @tag: what its other words are made from
+ * @live: can be reached
+ * @fixed: must not move
+ */
+struct node {
+	u64 offset;
+	u32 bytes;
+	enum kind kind;
+	u32 ref[4];
+	u32 inner[4];
+	u64 tag;
+	bool live;
+	bool fixed;
+};
+
+/**
+ * struct world - a heap and what should be in it
+ * @heap: the heap
+ * @layouts: by kind
+ * @nodes: all objects, @nr of them
+ * @roots: nodes that ambiguous words point to
+ * @precise: nodes that exact words point to, which are changed
+ * @leased: a span that somebody holds, of nodes from @first_leased on
+ */
+struct world {
+	struct gcarena_heap *heap;
+	struct heap_layout *layouts[NR_KINDS];
+	struct node nodes[MAX_NODES];
+	u32 nr;
+	u32 roots[NR_ROOTS];
+	u32 precise[NR_ROOTS];
+	struct heap_span *leased;
+	u64 seed;
+};
+
+static const u32 sizes[NR_SIZES] = { 32, 48, 64, 208, 1024, 4608, 20480 };
+static const unsigned long short_map[1] = { 0xf };
+/* An element of 130 words: it does not fit the smaller slots, whose end cuts it off. */
+static const unsigned long long_map[3] = { 0xf, 0, 0 };
+
+static struct world world;
+
+static bool is_pointer(const struct node *n, u32 word)
+{
+	switch (n->kind) {
+	case TYPED:
+		return word % 13 < 4;
+	case LONG_TYPED:
+		return word % 130 < 4;
+	case CONSERVATIVE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static u64 *words_of(struct world *w, const struct node *n)
+{
+	return core_word(w->heap, n->offset);
+}
+
+static u64 address(struct world *w, u32 node, u32 inner)
+{
+	return BASE + w->nodes[node].offset + inner;
+}
+
+/* Numbers that look like no address; or, where no pointer is, like one. */
+static u64 filler(struct world *w, const struct node *n, u32 word)
+{
+	u64 x = (n->tag + word) * 0x9e3779b97f4a7c15ULL;
+
+	if (is_pointer(n, word))
+		return word % 7 ? 0 : 0xdead000000000000ULL | x >> 20;
+	return word % 5 ? x | 1ULL << 63 : BASE + x % (64 * MIB);
+}
+
+static void write_node(struct world *w, const struct node *n)
+{
+	u64 *words = words_of(w, n);
+	u32 i;
+
+	for (i = 0; i < WORDS_OF(n->bytes); i++)
+		words[i] = filler(w, n, i);
+	for (i = 0; i < 4 && n->kind != NOSCAN; i++)
+		words[i] = n->ref[i] == NONE ? 0 : address(w, n->ref[i], n->inner[i]);
+}
+
+/* Follow a pointer of the first live node found to where the object is now. */
+static void read_node(struct __test_metadata *_metadata, struct world *w, const struct node *n)
+{
+	u64 *words = words_of(w, n);
+	u32 i;
+
+	for (i = 0; i < WORDS_OF(n->bytes); i++) {
+		if (i < 4 && n->kind != NOSCAN)
+			continue;
+		ASSERT_EQ(filler(w, n, i), words[i])
+			TH_LOG("word %u of %u bytes at %#lx", i, n->bytes, n->offset);
+	}
+}
+
+static struct heap_layout *pick_layout(struct world *w, enum kind *kind)
+{
+	*kind = next_random(&w->seed) % NR_KINDS;
+	/* Most objects can move. */
+	if (*kind == CONSERVATIVE && next_random(&w->seed) % 4)
+		*kind = TYPED;
+	return w->layouts[*kind];
+}
+
+static bool node_new(struct world *w, struct pool pools[NR_KINDS][NR_SIZES])
+{
+	struct node *n = &w->nodes[w->nr];
+	u32 size = next_random(&w->seed) % NR_SIZES, i;
+	struct heap_layout *layout = pick_layout(w, &n->kind);
+	struct pool *pool = &pools[n->kind][size];
+
+	pool->heap = w->heap;
+	pool->layout = layout;
+	pool->class = core_class_of(sizes[size]);
+	n->bytes = gcarena_sizeclasses[pool->class].slot_bytes;
+	n->offset = pool_alloc(pool);
+	if (!n->offset)
+		return false;
+	n->tag = next_random(&w->seed);
+	for (i = 0; i < 4; i++)
+		n->ref[i] = NONE;
+	w->nr++;
+	return true;
+}
+
+static void link_nodes(struct world *w, u32 per_node)
+{
+	u32 i, k;
+
+	for (i = 0; i < w->nr; i++) {
+		struct node *n = &w->nodes[i];
+
+		for (k = 0; k < per_node && n->kind != NOSCAN; k++) {
+			u32 to = next_random(&w->seed) % w->nr;
+
+			n->ref[k] = to;
+			n->inner[k] = next_random(&w->seed) % 3 ? 0 :
+				      next_random(&w->seed) % w->nodes[to].bytes;
+		}
+		write_node(w, n);
+	}
+}
+
+static void reach(struct world *w, u32 from)
+{
+	static u32 todo[4 * MAX_NODES + 1];
+	u32 nr = 0, i;
+
+	if (from == NONE)
+		return;
+	todo[nr++] = from;
+	while (nr) {
+		struct node *n = &w->nodes[todo[--nr]];
+
+		if (n->live)
+			continue;
+		n->live = true;
+		for (i = 0; i < 4 && n->kind != NOSCAN; i++) {
+			if (n->ref[i] != NONE)
+				todo[nr++] = n->ref[i];
+		}
+	}
+}
+
+/* Which nodes live, and which of them are where an ambiguous word says. */
+static void predict(struct world *w)
+{
+	u32 i, k;
+
+	for (i = 0; i < w->nr; i++)
+		w->nodes[i].live = w->nodes[i].fixed = false;
+	for (i = 0; i < NR_ROOTS; i++) {
+		reach(w, w->roots[i]);
+		reach(w, w->precise[i]);
+	}
+	for (i = 0; i < NR_ROOTS; i++) {
+		if (w->roots[i] != NONE)
+			w->nodes[w->roots[i]].fixed = true;
+	}
+	for (i = 0; i < w->nr; i++) {
+		struct node *n = &w->nodes[i];
+		struct heap_slot slot = gcarena_heap_resolve(w->heap, n->offset);
+
+		if (n->kind == CONSERVATIVE || (n->live && slot.span->lease))
+			n->fixed = true;
+		for (k = 0; k < 4 && n->live && n->kind == CONSERVATIVE; k++) {
+			if (n->ref[k] != NONE)
+				w->nodes[n->ref[k]].fixed = true;
+		}
+	}
+}
+
+/* Mark and sweep, as a cycle does; pins of the ambiguous roots go to @c. */
+static int mark_world(struct world *w, struct gcarena_compact *c)
+{
+	unsigned long words[2 * NR_ROOTS] = { };
+	struct gcarena_marker m;
+	u32 i, nr = 0;
+	int ret;
+
+	for (i = 0; i < NR_ROOTS; i++) {
+		if (w->roots[i] != NONE)
+			words[nr++] = address(w, w->roots[i], i % 3);
+	}
+	gcarena_compact_pin_words(c, words, nr);
+	for (i = 0; i < NR_ROOTS; i++) {
+		if (w->precise[i] != NONE)
+			words[nr++] = address(w, w->precise[i], i % 3);
+	}
+	ret = mark_from(w->heap, words, nr, STACK_PLENTY, &m);
+	if (ret)
+		return ret;
+	gcarena_sweep_flip(w->heap);
+	return gcarena_sweep_all(w->heap);
+}
+
+/* Between plan and move: where each node is going. */
+static void note_moves(struct __test_metadata *_metadata, struct world *w,
+		       struct gcarena_compact *c)
+{
+	u32 i;
+
+	for (i = 0; i < w->nr; i++) {
+		struct node *n = &w->nodes[i];
+		u64 to = gcarena_compact_forward(c, n->offset), in = n->tag % n->bytes;
+
+		if (!n->live)
+			continue;
+		ASSERT_EQ(to + in, gcarena_compact_forward(c, n->offset + in));
+		if (n->fixed)
+			ASSERT_EQ(n->offset, to);
+		n->offset = to;
+	}
+}
+
+static int compact_world(struct __test_metadata *_metadata, struct world *w, u64 *moved)
+{
+	struct gcarena_compact c;
+	int ret = gcarena_compact_init(&c, w->heap);
+
+	if (ret)
+		return ret;
+	ret = mark_world(w, &c) ?: gcarena_compact_pin_conservative(&c);
+	if (ret)
+		goto out_destroy;
+	predict(w);
+	ret = gcarena_compact_plan_slots(&c);
+	if (!ret) {
+		note_moves(_metadata, w, &c);
+		gcarena_compact_move(&c);
+		ret = gcarena_compact_plan_spans(&c);
+	}
+	if (!ret) {
+		note_moves(_metadata, w, &c);
+		gcarena_compact_move(&c);
+	}
+	if (moved)
+		*moved = c.moved.objects;
+out_destroy:
+	gcarena_compact_destroy(&c);
+	return ret;
+}
+
+/* All live nodes are where they should be, with all their words; and nothing else is there. */
+static void check_world(struct __test_metadata *_metadata, struct world *w)
+{
+	u64 live = 0, bytes = 0, marked = 0, pos = 0;
+	struct heap_span *span;
+	u32 i, k;
+
+	for (i = 0; i < w->nr; i++) {
+		struct node *n = &w->nodes[i];
+		struct heap_slot slot = gcarena_heap_resolve(w->heap, n->offset);
+
+		if (!n->live)
+			continue;
+		live++;
+		bytes += n->bytes;
+		ASSERT_NE(NULL, slot.span);
+		ASSERT_TRUE(gcarena_slot_allocated(&slot));
+		ASSERT_TRUE(gcarena_slot_marked(&slot));
+		ASSERT_EQ(w->layouts[n->kind], slot.span->layout);
+		ASSERT_EQ(n->offset, slot.span->start + slot.index * slot.span->slot_bytes);
+		ASSERT_EQ(n->bytes, slot.span->slot_bytes);
+		read_node(_metadata, w, n);
+		for (k = 0; k < 4 && n->kind != NOSCAN; k++)
+			ASSERT_EQ(n->ref[k] == NONE ? 0 : address(w, n->ref[k], n->inner[k]),
+				  words_of(w, n)[k]);
+	}
+	while ((span = gcarena_span_next(w->heap, &pos))) {
+		for (i = 0; i < gcarena_span_nr_words(span); i++)
+			marked += hweight64(span->words[i].mark);
+		if (span == w->leased)
+			live += span->nr_slots;
+	}
+	if (!w->leased) {
+		EXPECT_EQ(live, w->heap->used.objects);
+		EXPECT_EQ(bytes, w->heap->used.bytes);
+		EXPECT_EQ(live, w->heap->old.objects);
+		EXPECT_EQ(bytes, w->heap->old.bytes);
+	}
+	EXPECT_EQ(w->heap->old.objects, marked);
+	ASSERT_STREQ("", core_check(w->heap, 0));
+}
+
+static void world_open(struct __test_metadata *_metadata, struct world *w,
+		       struct gcarena_heap *heap, u64 seed)
+{
+	u32 i;
+
+	memset(w, 0, sizeof(*w));
+	w->heap = heap;
+	w->seed = seed;
+	w->layouts[NOSCAN] = heap->layouts[1];
+	w->layouts[CONSERVATIVE] = heap->layouts[0];
+	w->layouts[TYPED] = layout_new(heap, 13, short_map);
+	w->layouts[LONG_TYPED] = layout_new(heap, 130, long_map);
+	ASSERT_NE(NULL, w->layouts[LONG_TYPED]);
+	for (i = 0; i < NR_ROOTS; i++)
+		w->roots[i] = w->precise[i] = NONE;
+}
+
+static void populate(struct __test_metadata *_metadata, struct world *w, u32 nr, u32 per_node)
+{
+	struct pool pools[NR_KINDS][NR_SIZES] = { };
+	u32 i, k;
+
+	while (w->nr < nr)
+		ASSERT_TRUE(node_new(w, pools));
+	for (k = 0; k < NR_KINDS; k++) {
+		for (i = 0; i < NR_SIZES; i++)
+			pool_close(&pools[k][i]);
+	}
+	link_nodes(w, per_node);
+}
+
+/* Some roots of each sort, of which not all are there. */
+static void pick_roots(struct world *w, u32 ambiguous, u32 precise)
+{
+	u32 i;
+
+	for (i = 0; i < NR_ROOTS; i++) {
+		w->roots[i] = i < ambiguous ? next_random(&w->seed) % w->nr : NONE;
+		w->precise[i] = i < precise ? next_random(&w->seed) % w->nr : NONE;
+	}
+}
+
+/* Dead nodes leave the world: their memory may be anybody's. */
+static void forget_dead(struct world *w)
+{
+	static u32 now[MAX_NODES];
+	u32 i, k, nr = 0;
+
+	for (i = 0; i < w->nr; i++) {
+		now[i] = nr;
+		if (w->nodes[i].live)
+			w->nodes[nr++] = w->nodes[i];
+	}
+	w->nr = nr;
+	for (i = 0; i < nr; i++) {
+		for (k = 0; k < 4; k++) {
+			if (w->nodes[i].ref[k] != NONE)
+				w->nodes[i].ref[k] = now[w->nodes[i].ref[k]];
+		}
+	}
+	for (i = 0; i < NR_ROOTS; i++) {
+		w->roots[i] = w->roots[i] == NONE ? NONE : now[w->roots[i]];
+		w->precise[i] = w->precise[i] == NONE ? NONE : now[w->precise[i]];
+	}
+}
+
+/* ---- Graphs ------------------------------------------------------------------- */
+
+TEST_F_TIMEOUT(core, random_graphs, 180)
+{
+	struct world *w = &world;
+	u64 seed, moved, total = 0;
+	u32 round;
+
+	core_close(&self->heap);
+	for (seed = 1; seed <= 40; seed++) {
+		ASSERT_EQ(0, core_open(&self->heap, RESERVE, RESERVE));
+		world_open(_metadata, w, &self->heap, seed);
+		populate(_metadata, w, 500 * (1 + seed % 6), 1 + seed % 3);
+		for (round = 0; round < 4; round++) {
+			pick_roots(w, seed % 4, 2 + seed % 8);
+			ASSERT_EQ(0, compact_world(_metadata, w, &moved));
+			check_world(_metadata, w);
+			total += moved;
+			forget_dead(w);
+			if (!w->nr)
+				break;
+			populate(_metadata, w, min(w->nr + 400, MAX_NODES), 1 + seed % 3);
+		}
+		core_close(&self->heap);
+		ASSERT_EQ(0, core_allocations);
+	}
+	EXPECT_LT(5000, total);
+	ASSERT_EQ(0, core_open(&self->heap, RESERVE, RESERVE));
+}
+
+/* With poison, what is read where an object was is not what it was. */
+TEST_F_TIMEOUT(core, nothing_refers_to_what_was_left, 60)
+{
+	struct world *w = &world;
+
+	world_open(_metadata, w, &self->heap, 77);
+	populate(_metadata, w, 3000, 2);
+	pick_roots(w, 1, 3);
+	self->heap.poison = true;
+	ASSERT_EQ(0, compact_world(_metadata, w, NULL));
+	check_world(_metadata, w);
+}
+
+/* ---- What is gained ------------------------------------------------------------- */
+
+/* Nine in ten die at random: what is left takes hardly more than its own size. */
+TEST_F_TIMEOUT(core, dense_afterwards, 120)
+{
+	const u32 nr = 200000;
+	unsigned long *roots = calloc(nr, sizeof(*roots));
+	struct pool pools[NR_SIZES] = { };
+	struct gcarena_compact c;
+	struct gcarena_marker m;
+	u64 seed = 5, before, live, moved;
+	u32 i, kept = 0, size;
+
+	for (i = 0; i < nr; i++) {
+		size = next_random(&seed) % 5;
+		pools[size] = pools[size].heap ? pools[size] :
+			      (struct pool) { .heap = &self->heap, .class = core_class_of(sizes[size]),
+					      .layout = self->heap.layouts[1] };
+		roots[kept] = BASE + pool_alloc(&pools[size]);
+		kept += next_random(&seed) % 10 == 0;
+	}
+	for (i = 0; i < NR_SIZES; i++)
+		pool_close(&pools[i]);
+	before = self->heap.nr_chunks;
+	ASSERT_EQ(0, gcarena_compact_init(&c, &self->heap));
+	ASSERT_EQ(0, mark_from(&self->heap, roots, kept, STACK_PLENTY, &m));
+	gcarena_sweep_flip(&self->heap);
+	ASSERT_EQ(0, gcarena_sweep_all(&self->heap));
+	gcarena_chunks_release(&self->heap, 0);
+	EXPECT_LT(before * 9 / 10, self->heap.nr_chunks);	/* all are needed a little */
+	ASSERT_EQ(0, gcarena_compact_plan_slots(&c));
+	gcarena_compact_move(&c);
+	ASSERT_EQ(0, gcarena_compact_plan_spans(&c));
+	gcarena_compact_move(&c);
+	gcarena_chunks_release(&self->heap, 0);
+	live = self->heap.used.bytes;
+	TH_LOG("%lu MiB live, %u MiB held, top at %u MiB; %lu MiB before; %lu objects moved",
+	       live / MIB, self->heap.nr_chunks * 2, self->heap.top * 2, before * 2,
+	       c.moved.objects);
+	EXPECT_GE(live + live / 10 + 2 * GCARENA_CHUNK_BYTES,
+		  self->heap.nr_chunks * GCARENA_CHUNK_BYTES);
+	EXPECT_GE(live + live / 10 + 2 * GCARENA_CHUNK_BYTES, self->heap.top * GCARENA_CHUNK_BYTES);
+	EXPECT_EQ(kept, self->heap.used.objects);
+	EXPECT_WHOLE(&self->heap, 0);
+	/* There is nothing left to do: the same again moves nothing. */
+	moved = c.moved.objects;
+	ASSERT_EQ(0, gcarena_compact_plan_slots(&c));
+	gcarena_compact_move(&c);
+	EXPECT_EQ(moved, c.moved.objects);
+	gcarena_compact_destroy(&c);
+	free(roots);
+}
+
+/* Dense spans at the high end, and nothing below: they come down as they are. */
+TEST_F(core, spans_come_down)
+{
+	struct heap_span *low = large_new(&self->heap, self->heap.layouts[1], 6 * MIB);
+	struct pool pool = { .heap = &self->heap, .layout = self->heap.layouts[1],
+			     .class = core_class_of(1024) };
+	struct gcarena_compact c;
+	u64 at = 0, i, to;
+
+	ASSERT_NE(NULL, low);
+	for (i = 0; i < 3 * MIB / 1024; i++) {
+		at = pool_alloc(&pool);
+		*core_word(&self->heap, at) = i;
+	}
+	pool_close(&pool);
+	gcarena_slot_free(&self->heap, &(struct heap_slot) { low, 0 });
+	EXPECT_LE(4, self->heap.nr_chunks - self->heap.nr_empty + 2);
+	ASSERT_EQ(0, gcarena_compact_init(&c, &self->heap));
+	ASSERT_EQ(0, gcarena_compact_plan_spans(&c));
+	to = gcarena_compact_forward(&c, at + 5);
+	EXPECT_LT(to, at);
+	gcarena_compact_move(&c);
+	EXPECT_EQ(i - 1, *core_word(&self->heap, to - 5));
+	EXPECT_EQ(6 * MIB, gcarena_chunks_release(&self->heap, 0));
+	EXPECT_EQ(2, self->heap.top);
+	EXPECT_EQ(3 * MIB / 1024, c.moved.objects);
+	EXPECT_WHOLE(&self->heap, 0);
+	gcarena_compact_destroy(&c);
+}
+
+/* ---- What stays ------------------------------------------------------------------- */
+
+/* @nr spans of @layout, each with one object, the last slot. */
+static void sparse(struct gcarena_heap *heap, struct heap_layout *layout, struct heap_span **spans,
+		   u32 nr)
+{
+	u64 taken[GCARENA_MAX_SLOTS / 64], unused[GCARENA_MAX_SLOTS / 64];
+	u32 last;
+
+	while (nr--) {
+		struct heap_span *span = span_new(heap, layout, core_class_of(256));
+
+		gcarena_span_take(heap, span, taken);
+		memcpy(unused, taken, sizeof(unused));
+		last = span->nr_slots - 1;
+		unused[last / 64] &= ~BIT_ULL(last % 64);
+		gcarena_span_put(heap, span, taken, unused);
+		gcarena_span_settle(heap, span);
+		span->words[last / 64].mark = BIT_ULL(last % 64);
+		gcarena_tally_add(&heap->old, 1, span->slot_bytes);
+		*spans++ = span;
+	}
+}
+
+static u64 only_object(const struct heap_span *span)
+{
+	return span->start + (span->nr_slots - 1) * span->slot_bytes;
+}
+
+TEST_F(core, pinned_objects_stay_and_their_spans_are_filled)
+{
+	struct heap_span *spans[8];
+	struct gcarena_compact c;
+	unsigned long word;
+	u64 pinned;
+
+	sparse(&self->heap, self->heap.layouts[1], spans, 8);
+	pinned = only_object(spans[6]);
+	word = BASE + pinned + 100;
+	ASSERT_EQ(0, gcarena_compact_init(&c, &self->heap));
+	gcarena_compact_pin_words(&c, &word, 1);
+	ASSERT_EQ(0, gcarena_compact_plan_slots(&c));
+	EXPECT_EQ(pinned, gcarena_compact_forward(&c, pinned));
+	EXPECT_NE(only_object(spans[7]), gcarena_compact_forward(&c, only_object(spans[7])));
+	gcarena_compact_move(&c);
+	EXPECT_EQ(7, c.moved.objects);
+	EXPECT_EQ(8, spans[6]->nr_used);
+	EXPECT_EQ(spans[6]->bytes, self->heap.span_bytes);
+	EXPECT_WHOLE(&self->heap, 0);
+	/* Its chunk is the lowest. With a pin it would not be moved out of, either. */
+	ASSERT_EQ(0, gcarena_compact_plan_spans(&c));
+	EXPECT_EQ(pinned, gcarena_compact_forward(&c, pinned));
+	gcarena_compact_move(&c);
+	gcarena_compact_destroy(&c);
+}
+
+/* Words that pin nothing: before, behind, between, and free slots. */
+TEST_F(core, words_that_pin_nothing)
+{
+	struct heap_span *spans[4];
+	struct gcarena_compact c;
+
+	sparse(&self->heap, self->heap.layouts[1], spans, 4);
+	ASSERT_EQ(0, gcarena_compact_init(&c, &self->heap));
+	{
+		const unsigned long words[] = {
+			0, -1UL, BASE - 1, BASE + spans[3]->start, BASE + RESERVE,
+			BASE + GCARENA_CHUNK_BYTES, BASE + GCARENA_CHUNK_BYTES - 1,
+			BASE + only_object(spans[3]) - 1, BASE + spans[3]->start + spans[3]->bytes,
+		};
+
+		gcarena_compact_pin_words(&c, words, ARRAY_SIZE(words));
+	}
+	ASSERT_EQ(0, gcarena_compact_plan_slots(&c));
+	/* Nor are these forwarded anywhere. */
+	EXPECT_EQ(spans[3]->start, gcarena_compact_forward(&c, spans[3]->start));
+	EXPECT_EQ(-1ULL, gcarena_compact_forward(&c, -1ULL));
+	EXPECT_EQ(RESERVE, gcarena_compact_forward(&c, RESERVE));
+	gcarena_compact_move(&c);
+	EXPECT_EQ(3, c.moved.objects);
+	gcarena_compact_destroy(&c);
+}
+
+TEST_F(core, leased_spans_are_left_alone_but_updated)
+{
+	struct heap_layout *layout = layout_new(&self->heap, 2, (unsigned long[]) { 2 });
+	struct heap_span *spans[6];
+	struct gcarena_compact c;
+	u64 *words, target, to;
+
+	sparse(&self->heap, layout, spans, 6);
+	list_del_init(&spans[0]->link);
+	list_del_init(&spans[5]->link);
+	spans[0]->lease = spans[5]->lease = (void *)1;
+	target = only_object(spans[4]);
+	words = core_word(&self->heap, only_object(spans[5]));
+	words[0] = words[1] = words[3] = BASE + target + 8;
+	ASSERT_EQ(0, gcarena_compact_init(&c, &self->heap));
+	ASSERT_EQ(0, gcarena_compact_plan_slots(&c));
+	EXPECT_EQ(only_object(spans[5]), gcarena_compact_forward(&c, only_object(spans[5])));
+	to = gcarena_compact_forward(&c, target);
+	/* The third of three that are emptied. */
+	EXPECT_EQ(spans[1]->start + 2 * 256, to);
+	EXPECT_EQ(to + 8, gcarena_compact_forward(&c, target + 8));
+	gcarena_compact_move(&c);
+	EXPECT_EQ(3, c.moved.objects);
+	EXPECT_EQ(1, spans[0]->nr_used);
+	EXPECT_EQ(BASE + target + 8, words[0]);		/* not a pointer */
+	EXPECT_EQ(BASE + to + 8, words[1]);
+	EXPECT_EQ(BASE + to + 8, words[3]);
+	EXPECT_WHOLE(&self->heap, 0);
+	spans[0]->lease = spans[5]->lease = NULL;
+	gcarena_span_settle(&self->heap, spans[0]);
+	gcarena_span_settle(&self->heap, spans[5]);
+	gcarena_compact_destroy(&c);
+}
+
+static u64 busy_page;
+
+static bool is_busy(u64 page)
+{
+	return page == busy_page;
+}
+
+TEST_F(core, pages_in_use_by_io_stay)
+{
+	struct heap_span *spans[3];
+	struct gcarena_compact c;
+
+	sparse(&self->heap, self->heap.layouts[1], spans, 3);
+	busy_page = (spans[2]->start + spans[2]->bytes - 1) >> PAGE_SHIFT;
+	core_is_busy = is_busy;
+	ASSERT_EQ(0, gcarena_compact_init(&c, &self->heap));
+	ASSERT_EQ(0, gcarena_compact_plan_slots(&c));
+	EXPECT_EQ(only_object(spans[2]), gcarena_compact_forward(&c, only_object(spans[2])));
+	EXPECT_NE(only_object(spans[1]), gcarena_compact_forward(&c, only_object(spans[1])));
+	gcarena_compact_move(&c);
+	EXPECT_EQ(2, c.moved.objects);
+	gcarena_compact_destroy(&c);
+	core_is_busy = NULL;
+}
+
+/* CONSERVATIVE objects, and what their words point to: none of them moves. */
+TEST_F(core, conservative_objects_stay_and_pin)
+{
+	struct heap_span *typed[4], *all[4];
+	struct gcarena_compact c;
+
+	sparse(&self->heap, self->heap.layouts[1], typed, 4);
+	sparse(&self->heap, self->heap.layouts[0], all, 4);
+	core_word(&self->heap, only_object(all[2]))[31] = BASE + only_object(typed[3]) + 255;
+	/* A dead one pins nothing. */
+	core_word(&self->heap, all[2]->start)[0] = BASE + only_object(typed[2]);
+	ASSERT_EQ(0, gcarena_compact_init(&c, &self->heap));
+	ASSERT_EQ(0, gcarena_compact_pin_conservative(&c));
+	ASSERT_EQ(0, gcarena_compact_plan_slots(&c));
+	EXPECT_EQ(only_object(typed[3]), gcarena_compact_forward(&c, only_object(typed[3])));
+	EXPECT_NE(only_object(typed[2]), gcarena_compact_forward(&c, only_object(typed[2])));
+	EXPECT_EQ(only_object(all[3]), gcarena_compact_forward(&c, only_object(all[3])));
+	gcarena_compact_move(&c);
+	EXPECT_EQ(3, c.moved.objects);
+	gcarena_compact_destroy(&c);
+}
+
+/* A large object stays, and each of its pointers is updated, across pieces and chunks. */
+TEST_F(core, large_objects_are_updated)
+{
+	struct heap_layout *layout = layout_new(&self->heap, 3, (unsigned long[]) { 2 });
+	struct heap_span *spans[2], *large;
+	u64 i, words = 5 * MIB / 8, from, to;
+	struct gcarena_compact c;
+
+	sparse(&self->heap, layout, spans, 2);
+	large = large_new(&self->heap, layout, 5 * MIB);
+	large->words[0].mark = 1;
+	gcarena_tally_add(&self->heap.old, 1, large->bytes);
+	from = only_object(spans[1]);
+	for (i = 0; i < words; i++)
+		*core_word(&self->heap, large->start + i * 8) = BASE + from + i % 256;
+	ASSERT_EQ(0, gcarena_compact_init(&c, &self->heap));
+	ASSERT_EQ(0, gcarena_compact_plan_slots(&c));
+	to = gcarena_compact_forward(&c, from);
+	ASSERT_NE(from, to);
+	gcarena_compact_move(&c);
+	for (i = 0; i < words; i++)
+		ASSERT_EQ(BASE + (i % 3 == 1 ? to : from) + i % 256,
+			  *core_word(&self->heap, large->start + i * 8)) TH_LOG("word %lu", i);
+	EXPECT_WHOLE(&self->heap, 0);
+	gcarena_compact_destroy(&c);
+}
+
+/* ---- Written pages ---------------------------------------------------------------- */
+
+static u8 *before;
+static bool *told;
+static u64 nr_pages;
+
+static void wrote_page(u64 page)
+{
+	told[page] = true;
+}
+
+/* Each page that is not what it was has been told of, if it is still there. */
+TEST_F_TIMEOUT(core, each_written_page_is_told, 60)
+{
+	struct world *w = &world;
+	u64 page, nr_told = 0, missed = 0;
+
+	world_open(_metadata, w, &self->heap, 9);
+	populate(_metadata, w, 4000, 2);
+	nr_pages = (u64)self->heap.top * GCARENA_CHUNK_PAGES;
+	before = malloc(nr_pages << PAGE_SHIFT);
+	told = calloc(nr_pages, sizeof(*told));
+	for (page = 0; page < nr_pages; page++)
+		memcpy(before + (page << PAGE_SHIFT),
+		       gcarena_heap_kaddr(&self->heap, page << PAGE_SHIFT), BIT(PAGE_SHIFT));
+	core_wrote = wrote_page;
+	pick_roots(w, 2, 6);
+	ASSERT_EQ(0, compact_world(_metadata, w, NULL));
+	core_wrote = NULL;
+	check_world(_metadata, w);
+	for (page = 0; page < nr_pages; page++) {
+		nr_told += told[page];
+		if (!told[page])
+			missed += !!memcmp(before + (page << PAGE_SHIFT),
+					   gcarena_heap_kaddr(&self->heap, page << PAGE_SHIFT),
+					   BIT(PAGE_SHIFT));
+	}
+	EXPECT_EQ(0, missed);
+	EXPECT_LT(10, nr_told);
+	EXPECT_LT(nr_told, nr_pages);
+	free(before);
+	free(told);
+}
+
+/* ---- Failures --------------------------------------------------------------------- */
+
+/*
+ * Whatever fails, and wherever: the heap is as it was, but for its garbage, and the next
+ * try is like the first. Returns how many places there were.
+ */
+static long fail_everywhere(struct __test_metadata *_metadata, struct gcarena_heap *heap, u64 seed,
+			    long *countdown, int error)
+{
+	struct world *w = &world;
+	long nth, failed = 0;
+	bool reached = true;
+	int ret;
+
+	core_close(heap);
+	for (nth = 0; reached; nth++) {
+		ASSERT_EQ(0, core_open(heap, RESERVE, RESERVE));
+		world_open(_metadata, w, heap, seed);
+		populate(_metadata, w, 900, 2);
+		pick_roots(w, 1, 4);
+		*countdown = nth;
+		ret = compact_world(_metadata, w, NULL);
+		reached = countdown == &core_fail_after ? *countdown < 0 : *countdown == 0;
+		*countdown = -1;
+		/* More mark stack is something that marking can do without. */
+		if (ret)
+			ASSERT_EQ(error, ret);
+		failed += !!ret;
+		ASSERT_STREQ("", core_check(heap, 0));
+		ASSERT_EQ(0, compact_world(_metadata, w, NULL));
+		check_world(_metadata, w);
+		core_close(heap);
+		ASSERT_EQ(0, core_allocations);
+	}
+	ASSERT_EQ(0, core_open(heap, RESERVE, RESERVE));
+	return failed;
+}
+
+TEST_F_TIMEOUT(core, each_allocation_fails_once, 180)
+{
+	long failed = fail_everywhere(_metadata, &self->heap, 3, &core_fail_after, -ENOMEM);
+
+	TH_LOG("%ld allocations failed", failed);
+	EXPECT_LE(15, failed);
+}
+
+TEST_F_TIMEOUT(core, killed_at_each_checkpoint, 180)
+{
+	long failed = fail_everywhere(_metadata, &self->heap, 4, &core_kill_after, -EINTR);
+
+	TH_LOG("killed at %ld checkpoints", failed);
+	EXPECT_LE(3, failed);
+}
+
+TEST_HARNESS_MAIN
