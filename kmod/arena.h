@@ -54,6 +54,7 @@
 #include "pacer.h"
 
 struct gcarena_marker;
+struct gcarena_move;
 struct gcarena_parker;
 struct gcarena_ranges;
 struct gcarena_verifier;
@@ -83,6 +84,9 @@ struct gcarena_params {
  * @id: unique in the arena, never 0
  * @scanned: arena->stop of the last stop that has read its memory
  * @ranges: what the process added as roots, or NULL; shared after fork()
+ * @slots: what of its memory it added as precise slots, likewise
+ * @pins: struct gcarena_pinned, by offset; @nr_pins of them
+ * @nr_pins: see @pins
  */
 struct gcarena_mapping {
 	struct list_head link;
@@ -92,6 +96,9 @@ struct gcarena_mapping {
 	u64 id;
 	u64 scanned;
 	struct gcarena_ranges *ranges;
+	struct gcarena_ranges *slots;
+	struct rb_root pins;
+	u32 nr_pins;
 };
 
 /**
@@ -125,6 +132,11 @@ struct gcarena_counters {
 	u64 dirty_pages_last;
 	u64 dirty_pages_total;
 	u64 dirty_total_ns;
+	u64 cycles_compact;
+	u64 moves;
+	struct heap_tally moved;
+	struct heap_tally moved_last;
+	u64 compact_total_ns;
 	u64 stop_last_ns;
 	u64 stop_total_ns;
 	u64 stop_max_ns;
@@ -160,6 +172,7 @@ struct gcarena_counters {
  * @generational: minor cycles have been asked for: full ones clear the dirty bits, too
  * @must_trace_all: the marks are not those of a completed cycle
  * @dirty_method: enum gcarena_dirty_method
+ * @move: while a compacting cycle is on; see move.c
  * @setup_lock: orders CREATE and the first mmap()
  * @created: set last, with release semantics, when heap and params are ready
  * @inode: the arena's own: page tables are found through its address_space
@@ -196,6 +209,7 @@ struct gcarena {
 	bool generational;
 	bool must_trace_all;
 	u32 dirty_method;
+	struct gcarena_move *move;
 
 	struct mutex setup_lock;	/* created */
 	bool created;
@@ -281,6 +295,14 @@ size_t gcarena_lease_size(void);
 int gcarena_object_alloc(struct gcarena *arena, struct gcarena_alloc *arg);
 int gcarena_object_free(struct gcarena *arena, u64 addr);
 int gcarena_object_query(struct gcarena *arena, struct gcarena_object *arg);
+int gcarena_object_locate(struct gcarena *arena, u64 addr, struct gcarena_run *where);
+
+/* pin.c: objects that must stay */
+int gcarena_object_pin(struct gcarena *arena, u64 addr);
+int gcarena_object_unpin(struct gcarena *arena, u64 addr);
+unsigned int gcarena_pins_read(const struct gcarena *arena, const struct gcarena_mapping *mapping,
+			       struct rb_node **node, unsigned long *words, unsigned int room);
+void gcarena_pins_free(struct gcarena_mapping *mapping);
 
 /* collect.c: cycles */
 int gcarena_collect_now(struct gcarena *arena, struct gcarena_collect *arg);
@@ -288,8 +310,10 @@ int gcarena_collect_if_due(struct gcarena *arena);
 int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort effort);
 
 /* roots.c: where the program's pointers are */
-int gcarena_range_add(struct gcarena *arena, u64 addr, u64 len);
-int gcarena_range_del(struct gcarena *arena, u64 addr, u64 len);
+int gcarena_range_add(struct gcarena *arena, u64 addr, u64 len, bool precise);
+int gcarena_range_del(struct gcarena *arena, u64 addr, u64 len, bool precise);
+struct rb_node *gcarena_range_next(const struct gcarena_ranges *ranges, struct rb_node *node,
+				   u64 *start, u64 *end);
 struct gcarena_ranges *gcarena_ranges_get(struct gcarena_ranges *ranges);
 void gcarena_ranges_put(struct gcarena_ranges *ranges);
 int gcarena_roots_mark(struct gcarena *arena, struct gcarena_marker *m,

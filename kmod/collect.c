@@ -9,6 +9,7 @@
  *  4. Mark from the roots, and in a minor cycle from what is old on written pages. In
  *     tests, have the marks verified.
  *  5. Flip: the marks count from here on. Set the next goal.
+ *     A compacting cycle then moves objects (move.c).
  *  6. Start the world.
  *  7. Sweep: at once when the program asked for the cycle; else at refills and in the
  *     background.
@@ -23,6 +24,7 @@
 #include "arena.h"
 #include "dirty.h"
 #include "mark.h"
+#include "move.h"
 #include "verify.h"
 #include "zeal.h"
 
@@ -178,6 +180,7 @@ static void tell(struct gcarena *arena, enum gcarena_collect_kind kind, int erro
 	} else {
 		c->cycles++;
 		c->cycles_minor += kind == GCARENA_COLLECT_MINOR;
+		c->cycles_compact += kind == GCARENA_COLLECT_COMPACT;
 		count_pause(c, ns);
 		event.live_bytes = c->last_live.bytes;
 	}
@@ -194,12 +197,42 @@ static int sweep_all(struct gcarena *arena)
 	return ret;
 }
 
+/* Which kind of cycle it has to be when @kind is wanted. */
+static enum gcarena_collect_kind kind_of(const struct gcarena *arena,
+					 enum gcarena_collect_kind kind)
+{
+	/* What is marked must be what was reachable, or there is no knowing what is old. */
+	if (kind == GCARENA_COLLECT_MINOR && (arena->must_trace_all || !arena->counters.cycles))
+		kind = GCARENA_COLLECT_FULL;
+	if (kind == GCARENA_COLLECT_FULL && gcarena_zeal_compact(arena))
+		kind = GCARENA_COLLECT_COMPACT;
+	return kind;
+}
+
+/*
+ * Steps 2 to 6. *@moving is what moving failed with, after a cycle that is complete
+ * otherwise. Return: as cycle().
+ */
+static int stopped(struct gcarena *arena, enum gcarena_collect_kind kind, int *moving)
+{
+	int ret = gcarena_world_stop(arena);
+
+	if (ret)
+		return ret;
+	gcarena_owners_reap(arena);
+	ret = kind == GCARENA_COLLECT_MINOR ? trace_young(arena) : trace_all(arena);
+	if (!ret && arena->move)
+		*moving = gcarena_move_run(arena);
+	gcarena_world_start(arena);
+	return ret;
+}
+
 /* Steps 1 to 6. Return: 0, or -ETIMEDOUT, -EFAULT, -ENOMEM, -EINTR: nothing happened. */
 static int cycle(struct gcarena *arena, enum gcarena_collect_kind kind)
 {
 	struct gcarena_mapping *mapping = gcarena_mapping_get(arena);
+	int ret, moving = 0;
 	u64 start;
-	int ret;
 
 	lockdep_assert_held(&arena->lock);
 	if (IS_ERR(mapping))
@@ -207,18 +240,14 @@ static int cycle(struct gcarena *arena, enum gcarena_collect_kind kind)
 	ret = sweep_all(arena);
 	if (ret)
 		return ret;
-	/* What is marked must be what was reachable, or there is no knowing what is old. */
-	if (arena->must_trace_all || !arena->counters.cycles)
-		kind = GCARENA_COLLECT_FULL;
+	kind = kind_of(arena, kind);
 	start = ktime_get_ns();
-	ret = gcarena_world_stop(arena);
-	if (!ret) {
-		gcarena_owners_reap(arena);
-		ret = kind == GCARENA_COLLECT_MINOR ? trace_young(arena) : trace_all(arena);
-		gcarena_world_start(arena);
-	}
+	if (kind == GCARENA_COLLECT_COMPACT)
+		ret = gcarena_move_begin(arena);
+	ret = ret ?: stopped(arena, kind, &moving);
+	gcarena_move_end(arena);
 	tell(arena, kind, ret, ktime_get_ns() - start);
-	return ret;
+	return ret ?: moving;
 }
 
 /**
@@ -268,18 +297,21 @@ int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort eff
 
 static int collect_locked(struct gcarena *arena, struct gcarena_collect *arg)
 {
+	bool release = arg->flags & GCARENA_COLLECT_RELEASE ||
+		       arg->kind == GCARENA_COLLECT_COMPACT;
 	struct heap_tally freed;
 	int ret;
 
 	arena->generational |= arg->kind == GCARENA_COLLECT_MINOR;
-	ret = cycle(arena, arg->kind);
+	/* What the last cycle left is not for this one to count. */
+	ret = sweep_all(arena);
+	freed = arena->heap.freed;
+	ret = ret ?: cycle(arena, arg->kind);
 	if (ret)
 		return ret;
 	arena->counters.cycles_forced++;
-	freed = arena->heap.freed;
 	ret = sweep_all(arena);
-	arg->released_bytes = gcarena_chunks_release(&arena->heap,
-						     arg->flags & GCARENA_COLLECT_RELEASE ?
+	arg->released_bytes = gcarena_chunks_release(&arena->heap, release ?
 						     0 : gcarena_background_keep(arena));
 	arg->cycle = arena->counters.cycles;
 	arg->pause_ns = arena->counters.pause_last_ns;
@@ -287,6 +319,12 @@ static int collect_locked(struct gcarena *arena, struct gcarena_collect *arg)
 	arg->live_bytes = arena->counters.last_live.bytes;
 	arg->freed_objects = arena->heap.freed.objects - freed.objects;
 	arg->freed_bytes = arena->heap.freed.bytes - freed.bytes;
+	arg->moved_objects = 0;
+	arg->moved_bytes = 0;
+	if (arg->kind == GCARENA_COLLECT_COMPACT) {
+		arg->moved_objects = arena->counters.moved_last.objects;
+		arg->moved_bytes = arena->counters.moved_last.bytes;
+	}
 	gcarena_background_kick(arena);
 	return ret;
 }
@@ -296,7 +334,7 @@ int gcarena_collect_now(struct gcarena *arena, struct gcarena_collect *arg)
 {
 	int ret;
 
-	if (arg->kind > GCARENA_COLLECT_MINOR)
+	if (arg->kind > GCARENA_COLLECT_COMPACT)
 		return -EOPNOTSUPP;
 	if (mutex_lock_killable(&arena->lock))
 		return -EINTR;

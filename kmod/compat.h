@@ -40,6 +40,17 @@ static inline unsigned long gcarena_get_unmapped_area(struct file *file, unsigne
 #endif
 }
 
+/* pin_user_pages_remote() of one page. Under mmap_lock. Return: 1 or a negative errno. */
+static inline long gcarena_pin_user_page(struct mm_struct *mm, unsigned long addr,
+					 unsigned int flags, struct page **page)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+	return pin_user_pages_remote(mm, addr, 1, flags, page, NULL, NULL);
+#else
+	return pin_user_pages_remote(mm, addr, 1, flags, page, NULL);
+#endif
+}
+
 /* The last argument of the task_newtask tracepoint: clone flags. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
 #define GCARENA_CLONE_FLAGS	unsigned long

@@ -28,6 +28,7 @@ union gcarena_args {
 	struct gcarena_set set;
 	struct gcarena_stats stats;
 	struct gcarena_object object;
+	struct gcarena_pin pin;
 	struct {
 		u32 size;
 		u32 flags;
@@ -188,12 +189,14 @@ static int ioctl_collect(struct gcarena *arena, union gcarena_args *args)
 
 static int ioctl_roots_add(struct gcarena *arena, union gcarena_args *args)
 {
-	return gcarena_range_add(arena, args->roots.addr, args->roots.len);
+	return gcarena_range_add(arena, args->roots.addr, args->roots.len,
+				 args->flags & GCARENA_ROOTS_PRECISE);
 }
 
 static int ioctl_roots_del(struct gcarena *arena, union gcarena_args *args)
 {
-	return gcarena_range_del(arena, args->roots.addr, args->roots.len);
+	return gcarena_range_del(arena, args->roots.addr, args->roots.len,
+				 args->flags & GCARENA_ROOTS_PRECISE);
 }
 
 /* Set one parameter; *value becomes the one before. */
@@ -249,6 +252,16 @@ static int ioctl_object(struct gcarena *arena, union gcarena_args *args)
 	return gcarena_object_query(arena, &args->object);
 }
 
+static int ioctl_pin(struct gcarena *arena, union gcarena_args *args)
+{
+	return gcarena_object_pin(arena, args->pin.addr);
+}
+
+static int ioctl_unpin(struct gcarena *arena, union gcarena_args *args)
+{
+	return gcarena_object_unpin(arena, args->pin.addr);
+}
+
 /**
  * struct command - one row of the table
  * @call: does the work on the copied structure
@@ -302,9 +315,11 @@ static const struct command commands[] = {
 			.flags = GCARENA_COLLECT_RELEASE,
 			.reserved = offsetof(struct gcarena_collect, reserved)),
 	[_IOC_NR(GCARENA_IOC_ROOTS_ADD)] =
-		COMMAND(ioctl_roots_add, gcarena_roots, len, false),
+		COMMAND(ioctl_roots_add, gcarena_roots, len, false,
+			.flags = GCARENA_ROOTS_PRECISE),
 	[_IOC_NR(GCARENA_IOC_ROOTS_DEL)] =
-		COMMAND(ioctl_roots_del, gcarena_roots, len, false),
+		COMMAND(ioctl_roots_del, gcarena_roots, len, false,
+			.flags = GCARENA_ROOTS_PRECISE),
 	[_IOC_NR(GCARENA_IOC_SET)] =
 		COMMAND(ioctl_set, gcarena_set, value, true,
 			.reserved = offsetof(struct gcarena_set, reserved)),
@@ -312,6 +327,10 @@ static const struct command commands[] = {
 		COMMAND(ioctl_stats, gcarena_stats, dirty_total_ns, true),
 	[_IOC_NR(GCARENA_IOC_OBJECT)] =
 		COMMAND(ioctl_object, gcarena_object, state, true),
+	[_IOC_NR(GCARENA_IOC_PIN)] =
+		COMMAND(ioctl_pin, gcarena_pin, addr, false),
+	[_IOC_NR(GCARENA_IOC_UNPIN)] =
+		COMMAND(ioctl_unpin, gcarena_pin, addr, false),
 };
 
 static int check_common(const struct command *command, const union gcarena_args *args)

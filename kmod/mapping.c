@@ -71,8 +71,10 @@ static void gcarena_vma_open(struct vm_area_struct *vma)
 	mapping = kzalloc(sizeof(*mapping), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 	spin_lock(&arena->mappings_lock);
 	parent = mapping_find(arena, current->mm);
-	if (parent)
+	if (parent) {
 		mapping->ranges = gcarena_ranges_get(parent->ranges);
+		mapping->slots = gcarena_ranges_get(parent->slots);
+	}
 	mapping_add(arena, mapping, vma->vm_mm);
 	spin_unlock(&arena->mappings_lock);
 }
@@ -305,6 +307,8 @@ void gcarena_mappings_reap(struct gcarena *arena, bool last)
 	spin_unlock(&arena->mappings_lock);
 	list_for_each_entry_safe(mapping, next, &dead, link) {
 		gcarena_ranges_put(mapping->ranges);
+		gcarena_ranges_put(mapping->slots);
+		gcarena_pins_free(mapping);
 		kfree(mapping);
 	}
 }

@@ -200,3 +200,16 @@ int gcarena_object_query(struct gcarena *arena, struct gcarena_object *arg)
 	mutex_unlock(&arena->lock);
 	return ret;
 }
+
+/* Where the object is that address @addr lies in. Return: as find_object(). */
+int gcarena_object_locate(struct gcarena *arena, u64 addr, struct gcarena_run *where)
+{
+	struct heap_slot slot;
+	int ret = find_object(arena, addr, &slot);
+
+	if (ret)
+		return ret;
+	where->start = slot_address(arena, &slot) - arena->heap.base;
+	where->bytes = slot.span->slot_bytes;
+	return 0;
+}

@@ -29,6 +29,7 @@
 #include "arch.h"
 #include "arena.h"
 #include "mark.h"
+#include "move.h"
 #include "park.h"
 #include "verify.h"
 #include "zeal.h"
@@ -79,6 +80,7 @@ struct gcarena_ranges {
  * @mm: that address space; a reference
  * @buffer: BUFFER_BYTES
  * @bytes: read so far
+ * @precise: what is read now are precise slots: they pin nothing
  */
 struct scan {
 	struct gcarena *arena;
@@ -88,6 +90,7 @@ struct scan {
 	struct mm_struct *mm;
 	unsigned long *buffer;
 	u64 bytes;
+	bool precise;
 };
 
 /**
@@ -208,10 +211,10 @@ static struct gcarena_ranges *ranges_copy(const struct gcarena_ranges *from)
 	return NULL;
 }
 
-/* The process's own ranges, to be changed. NULL: no memory. */
-static struct gcarena_ranges *ranges_own(struct gcarena *arena, struct gcarena_mapping *mapping)
+/* The process's own ranges, @which is in its mapping, to be changed. NULL: no memory. */
+static struct gcarena_ranges *ranges_own(struct gcarena *arena, struct gcarena_ranges **which)
 {
-	struct gcarena_ranges *old = mapping->ranges, *own;
+	struct gcarena_ranges *old = *which, *own;
 
 	if (old && refcount_read(&old->refs) == 1)
 		return old;
@@ -219,7 +222,7 @@ static struct gcarena_ranges *ranges_own(struct gcarena *arena, struct gcarena_m
 	if (!own)
 		return NULL;
 	spin_lock(&arena->mappings_lock);
-	mapping->ranges = own;
+	*which = own;
 	spin_unlock(&arena->mappings_lock);
 	gcarena_ranges_put(old);
 	return own;
@@ -245,7 +248,7 @@ static int range_remove(struct gcarena_ranges *ranges, u64 start, u64 end)
 	return 0;
 }
 
-static int with_ranges_locked(struct gcarena *arena, u64 start, u64 end,
+static int with_ranges_locked(struct gcarena *arena, u64 start, u64 end, bool precise,
 			      int (*change)(struct gcarena_ranges *ranges, u64 start, u64 end))
 {
 	struct gcarena_mapping *mapping = gcarena_mapping_get(arena);
@@ -253,11 +256,15 @@ static int with_ranges_locked(struct gcarena *arena, u64 start, u64 end,
 
 	if (IS_ERR(mapping))
 		return PTR_ERR(mapping);
-	ranges = ranges_own(arena, mapping);
+	/* A slot in an object would be at another place after the object has moved. */
+	if (precise && change == range_add && start < arena->heap.base + arena->params.reserve &&
+	    end > arena->heap.base)
+		return -EINVAL;
+	ranges = ranges_own(arena, precise ? &mapping->slots : &mapping->ranges);
 	return ranges ? change(ranges, start, end) : -ENOMEM;
 }
 
-static int with_ranges(struct gcarena *arena, u64 addr, u64 len,
+static int with_ranges(struct gcarena *arena, u64 addr, u64 len, bool precise,
 		       int (*change)(struct gcarena_ranges *ranges, u64 start, u64 end))
 {
 	int ret;
@@ -266,21 +273,46 @@ static int with_ranges(struct gcarena *arena, u64 addr, u64 len,
 		return -EINVAL;
 	if (mutex_lock_killable(&arena->lock))
 		return -EINTR;
-	ret = with_ranges_locked(arena, addr, addr + len, change);
+	ret = with_ranges_locked(arena, addr, addr + len, precise, change);
 	mutex_unlock(&arena->lock);
 	return ret;
 }
 
 /* GCARENA_IOC_ROOTS_ADD. Return: 0 or a negative errno as in the ABI. */
-int gcarena_range_add(struct gcarena *arena, u64 addr, u64 len)
+int gcarena_range_add(struct gcarena *arena, u64 addr, u64 len, bool precise)
 {
-	return with_ranges(arena, addr, len, range_add);
+	return with_ranges(arena, addr, len, precise, range_add);
 }
 
 /* GCARENA_IOC_ROOTS_DEL. Return: 0 or a negative errno as in the ABI. */
-int gcarena_range_del(struct gcarena *arena, u64 addr, u64 len)
+int gcarena_range_del(struct gcarena *arena, u64 addr, u64 len, bool precise)
 {
-	return with_ranges(arena, addr, len, range_remove);
+	return with_ranges(arena, addr, len, precise, range_remove);
+}
+
+/**
+ * gcarena_range_next() - walk ranges by their starts
+ * @ranges: the ranges, or NULL for none
+ * @node: where to go on; NULL at first
+ * @start: set to the first whole word
+ * @end: set to the end of the last one
+ *
+ * Return: for the next call; NULL at the end.
+ */
+struct rb_node *gcarena_range_next(const struct gcarena_ranges *ranges, struct rb_node *node,
+				   u64 *start, u64 *end)
+{
+	const struct gcarena_range *range;
+
+	if (!ranges)
+		return NULL;
+	node = node ? rb_next(node) : rb_first(&ranges->root);
+	if (!node)
+		return NULL;
+	range = rb_entry(node, struct gcarena_range, node);
+	*start = round_up(range->start, sizeof(long));
+	*end = max(*start, round_down(range->end, sizeof(long)));
+	return node;
 }
 
 /*
@@ -305,6 +337,8 @@ static unsigned long read_memory(struct scan *scan, unsigned long start, unsigne
 /* What is in the buffer may be pointers. Return: 0 or -EINTR. */
 static int scan_words(struct scan *scan, size_t nr)
 {
+	if (scan->arena->move)
+		gcarena_move_root_words(scan->arena->move, scan->buffer, nr, scan->precise);
 	if (scan->verifier)
 		gcarena_verify_root_words(scan->verifier, scan->buffer, nr);
 	return gcarena_mark_words(scan->m, scan->buffer, nr);
@@ -369,19 +403,56 @@ static int scan_area(struct scan *scan, struct area area, bool must)
 	return 0;
 }
 
-static int scan_ranges(struct scan *scan, struct gcarena_mapping *mapping)
+static int scan_ranges(struct scan *scan, const struct gcarena_ranges *ranges)
 {
-	struct rb_node *node;
+	struct rb_node *node = NULL;
+	u64 start, end;
 	int ret = 0;
 
-	if (!mapping->ranges)
-		return 0;
-	for (node = rb_first(&mapping->ranges->root); node && !ret; node = rb_next(node)) {
-		struct gcarena_range *range = rb_entry(node, struct gcarena_range, node);
-
-		ret = scan_area(scan, (struct area) { range->start, range->end }, true);
-	}
+	while (!ret && (node = gcarena_range_next(ranges, node, &start, &end)))
+		ret = scan_area(scan, (struct area) { start, end }, true);
 	return ret;
+}
+
+static int scan_slots(struct scan *scan, struct gcarena_mapping *mapping)
+{
+	int ret;
+
+	scan->precise = true;
+	ret = scan_ranges(scan, mapping->slots);
+	scan->precise = false;
+	if (!ret && scan->arena->move && mapping->slots)
+		ret = gcarena_move_slots(scan->arena->move, scan->mm, mapping->slots);
+	return ret;
+}
+
+static int scan_pins(struct scan *scan, struct gcarena_mapping *mapping)
+{
+	const unsigned int room = BUFFER_BYTES / sizeof(long);
+	struct rb_node *node = NULL;
+	unsigned int nr;
+	int ret = 0;
+
+	while (!ret && (nr = gcarena_pins_read(scan->arena, mapping, &node, scan->buffer, room)))
+		ret = scan_words(scan, nr) ?: gcarena_checkpoint();
+	return ret;
+}
+
+/* What is of precise slots is read as such, and not again as what only may be pointers. */
+static int scan_around(struct scan *scan, struct area area, const struct gcarena_ranges *slots)
+{
+	struct rb_node *node = NULL;
+	u64 start, end;
+	int ret = 0;
+
+	while (!ret && (node = gcarena_range_next(slots, node, &start, &end)) &&
+	       start < area.end) {
+		if (end <= area.start || start == end)
+			continue;
+		ret = scan_area(scan, (struct area) { area.start, start }, false);
+		area.start = end;
+	}
+	return ret ?: scan_area(scan, area, false);
 }
 
 static bool contains(const struct vm_area_struct *vma, unsigned long addr)
@@ -447,8 +518,8 @@ static int find_areas(struct finder *f)
 	return f->nr <= f->room ? 0 : -ENOMEM;
 }
 
-/* The data segments of a process, or with @all its memory but for stacks. */
-static int scan_data(struct scan *scan, bool all)
+/* The data segments of a process, or with @all its memory but for stacks; less @slots. */
+static int scan_data(struct scan *scan, bool all, const struct gcarena_ranges *slots)
 {
 	struct finder f = { .mm = scan->mm, .all = all };
 	unsigned int i;
@@ -460,7 +531,7 @@ static int scan_data(struct scan *scan, bool all)
 		return -ENOMEM;
 	ret = find_areas(&f);
 	for (i = 0; i < f.nr && !ret; i++)
-		ret = scan_area(scan, f.areas[i], false);
+		ret = scan_around(scan, f.areas[i], slots);
 	kvfree(f.areas);
 	return ret;
 }
@@ -480,7 +551,7 @@ static void scan_leave(struct scan *scan)
 	scan->mm = NULL;
 }
 
-/* Data segments and added ranges of a process. */
+/* Data segments, added ranges and pins of a process. */
 static int scan_process(struct scan *scan, struct gcarena_mapping *mapping)
 {
 	struct task_struct *task = current;
@@ -492,9 +563,11 @@ static int scan_process(struct scan *scan, struct gcarena_mapping *mapping)
 	if (!scan_enter(scan, task))
 		return 0;
 	if (scan->mm == mapping->mm)
-		ret = scan_ranges(scan, mapping);
+		ret = scan_ranges(scan, mapping->ranges) ?: scan_slots(scan, mapping) ?:
+		      scan_pins(scan, mapping);
 	if (!ret && scan->arena->params.root_mode != GCARENA_ROOTS_EXPLICIT)
-		ret = scan_data(scan, scan->arena->params.root_mode == GCARENA_ROOTS_ALL);
+		ret = scan_data(scan, scan->arena->params.root_mode == GCARENA_ROOTS_ALL,
+				scan->mm == mapping->mm ? mapping->slots : NULL);
 	scan_leave(scan);
 	/*
 	 * The thread through which the memory was read is being killed: try again through
@@ -608,7 +681,7 @@ static int scan_thread_memory(struct scan *scan)
 		ret = scan_area(scan, areas[i], false);
 	/* Where the other stack of such a thread lies is not known: look everywhere. */
 	if (!ret && !leader && on_signal_stack(scan->task, sp))
-		ret = scan_data(scan, true);
+		ret = scan_data(scan, true, NULL);
 	return ret;
 }
 

@@ -5,7 +5,7 @@
 #define FEATURES (GCARENA_FEATURE_MARK_SWEEP | GCARENA_FEATURE_TYPES | \
 		  GCARENA_FEATURE_AUTO_ROOTS | GCARENA_FEATURE_AUTO_COLLECT | \
 		  GCARENA_FEATURE_STOP_WORLD | GCARENA_FEATURE_EVENTS | \
-		  GCARENA_FEATURE_MINOR)
+		  GCARENA_FEATURE_MINOR | GCARENA_FEATURE_COMPACT)
 
 static void fill_heap(const struct gcarena_heap *heap, struct gcarena_stats *stats)
 {
@@ -57,6 +57,11 @@ static void fill_counters(const struct gcarena_counters *c, struct gcarena_stats
 	stats->dirty_pages_last = c->dirty_pages_last;
 	stats->dirty_pages_total = c->dirty_pages_total;
 	stats->dirty_total_ns = c->dirty_total_ns;
+	stats->cycles_compact = c->cycles_compact;
+	stats->moves = c->moves;
+	stats->moved_objects = c->moved.objects;
+	stats->moved_bytes = c->moved.bytes;
+	stats->compact_total_ns = c->compact_total_ns;
 }
 
 /* GCARENA_IOC_STATS, under the heap lock. */

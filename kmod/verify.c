@@ -45,13 +45,21 @@ void gcarena_verifier_init(struct gcarena_verifier *v, struct gcarena_heap *heap
 	v->heap = heap;
 }
 
-void gcarena_verifier_destroy(struct gcarena_verifier *v)
+static void forget_reached(struct gcarena_verifier *v)
 {
 	u32 i;
 
 	for (i = 0; i < v->nr_reached; i++)
 		kvfree(v->reached[i]);
 	kvfree(v->reached);
+	v->reached = NULL;
+	v->nr_reached = 0;
+	v->nr_objects = 0;
+}
+
+void gcarena_verifier_destroy(struct gcarena_verifier *v)
+{
+	forget_reached(v);
 	kvfree(v->roots);
 	kvfree(v->stack);
 }
@@ -197,6 +205,7 @@ static int follow(struct gcarena_verifier *v, u64 offset, u64 root)
 		return -ENOMEM;
 	v->stack = stack;
 	v->stack[v->depth++] = (struct verify_frame) { .span = span, .start = start };
+	v->nr_objects++;
 	if (bit_of(span, slot, true))
 		return 0;
 	report_lost(v, root);
@@ -255,6 +264,13 @@ int gcarena_verify_marks(struct gcarena_verifier *v)
 	for (i = 0; i < v->nr_roots && !ret; i++)
 		ret = trace_root(v, v->roots[i]);
 	return ret;
+}
+
+/* The same once more, after objects have moved. */
+int gcarena_verify_again(struct gcarena_verifier *v)
+{
+	forget_reached(v);
+	return gcarena_verify_marks(v);
 }
 
 /* ---- The heap's tables ------------------------------------------------------- */

@@ -15,6 +15,7 @@ struct verify_frame;
  * @reached: for each chunk one bit for each 16 bytes: an object that begins there
  *	was reached
  * @nr_reached: entries in @reached
+ * @nr_objects: objects reached
  * @stack: the path to the object that is being read
  * @depth: objects on it
  * @room_stack: entries in @stack
@@ -28,6 +29,7 @@ struct gcarena_verifier {
 	size_t room_roots;
 	unsigned long **reached;
 	u32 nr_reached;
+	u64 nr_objects;
 	struct verify_frame *stack;
 	size_t depth;
 	size_t room_stack;
@@ -40,6 +42,7 @@ void gcarena_verifier_destroy(struct gcarena_verifier *v);
 void gcarena_verify_root_words(struct gcarena_verifier *v, const unsigned long *words,
 			       size_t nr);
 int gcarena_verify_marks(struct gcarena_verifier *v);
+int gcarena_verify_again(struct gcarena_verifier *v);
 int gcarena_verify_heap(struct gcarena_heap *heap);
 
 #endif

@@ -33,6 +33,10 @@ static uint zeal_delay_us;
 module_param(zeal_delay_us, uint, 0644);
 MODULE_PARM_DESC(zeal_delay_us, "Testing: wait between the phases of a cycle, us, at most 1000000");
 
+static bool zeal_compact;
+module_param(zeal_compact, bool, 0644);
+MODULE_PARM_DESC(zeal_compact, "Testing: each full cycle compacts, unless only explicit roots count: such programs may hold addresses where the collector does not look");
+
 bool gcarena_zeal_verify(void)
 {
 	return READ_ONCE(verify);
@@ -62,6 +66,12 @@ bool gcarena_zeal_due(const struct gcarena *arena)
 
 	return n && arena->params.gc_percent != GCARENA_GC_PERCENT_OFF &&
 	       arena->counters.refills % n == 0;
+}
+
+/* Is a full cycle to be a compacting one? */
+bool gcarena_zeal_compact(const struct gcarena *arena)
+{
+	return READ_ONCE(zeal_compact) && arena->params.root_mode != GCARENA_ROOTS_EXPLICIT;
 }
 
 /* Between two phases. May sleep. Return: 0, or -EINTR: the caller is being killed. */

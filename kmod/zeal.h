@@ -11,6 +11,7 @@ void gcarena_zeal_verified(void);
 bool gcarena_zeal_poison(void);
 u32 gcarena_zeal_mark_stack(void);
 bool gcarena_zeal_due(const struct gcarena *arena);
+bool gcarena_zeal_compact(const struct gcarena *arena);
 int gcarena_zeal_delay(void);
 
 #endif

@@ -51,7 +51,8 @@
  * EINTR    the caller is being killed
  * ENOMEM   the kernel has no memory for the request (also: memory cgroup limit)
  * ENXIO    the caller has not mapped the arena (REFILL, RELEASE, ALLOC, COLLECT,
- *          ROOTS_ADD, ROOTS_DEL), or the arena was not created (TYPE_ADD, SET)
+ *          ROOTS_ADD, ROOTS_DEL, PIN, UNPIN), or the arena was not created
+ *          (TYPE_ADD, SET)
  * ======== ==================================================================
  *
  * Undefined flag bits and reserved fields that are not zero are EOPNOTSUPP: a
@@ -77,6 +78,8 @@
 #define GCARENA_IOC_SET		_IO(GCARENA_IOC_TYPE, 0x0b)
 #define GCARENA_IOC_STATS	_IO(GCARENA_IOC_TYPE, 0x0c)
 #define GCARENA_IOC_OBJECT	_IO(GCARENA_IOC_TYPE, 0x0d)
+#define GCARENA_IOC_PIN		_IO(GCARENA_IOC_TYPE, 0x0e)
+#define GCARENA_IOC_UNPIN	_IO(GCARENA_IOC_TYPE, 0x0f)
 
 /**
  * enum gcarena_layout - where an object's pointers are
@@ -115,6 +118,7 @@ enum gcarena_root_mode {
 #define GCARENA_FEATURE_STOP_WORLD	(1ULL << 4)	/* any number of threads and processes */
 #define GCARENA_FEATURE_EVENTS		(1ULL << 5)	/* read() and poll() */
 #define GCARENA_FEATURE_MINOR		(1ULL << 6)	/* GCARENA_COLLECT_MINOR */
+#define GCARENA_FEATURE_COMPACT		(1ULL << 7)	/* GCARENA_COLLECT_COMPACT, pins, slots */
 
 /* Values of gc_percent */
 #define GCARENA_GC_PERCENT_DEFAULT	0	/* at creation: take the default, 100 */
@@ -424,10 +428,13 @@ struct gcarena_free {
  *	collection. What survived one counts as reachable, and of it only the pages written
  *	since are read. Frees no old object. After a collection that failed, or if
  *	there was none yet, it is a full one
+ * @GCARENA_COLLECT_COMPACT: as FULL; then move objects to fewer chunks, change the pointers
+ *	to them, and give all empty chunks back. See below for what moves
  */
 enum gcarena_collect_kind {
 	GCARENA_COLLECT_FULL	= 0,
 	GCARENA_COLLECT_MINOR	= 1,
+	GCARENA_COLLECT_COMPACT	= 2,
 };
 
 /* Give all empty chunks back to the system, also those the heap will need soon. */
@@ -447,6 +454,8 @@ enum gcarena_collect_kind {
  *	threads hold are not known and not counted
  * @freed_bytes: out: bytes of their slots
  * @released_bytes: out: backing memory given back to the system, bytes
+ * @moved_objects: out: objects that have a new address
+ * @moved_bytes: out: bytes of their slots
  *
  * Stops all threads of all processes that map the arena, before they next run in user
  * mode. No signal is sent, and no system call is interrupted: threads that sleep
@@ -457,6 +466,21 @@ enum gcarena_collect_kind {
  * event and &struct gcarena_stats.stop_timeout_pid tell which); EFAULT an added root range
  * cannot be read; EIO the module parameter ``verify`` is on, and an object would have been
  * lost (the kernel log tells). A collection that fails frees nothing.
+ *
+ * What COMPACT moves: objects of a registered type or NOSCAN, of at most max_small bytes,
+ * that are not pinned and lie in no span that a thread holds. An object is pinned by
+ * GCARENA_IOC_PIN; by a word that may be a pointer and may not: in registers, on a
+ * stack, in a data segment, in an added range that is not GCARENA_ROOTS_PRECISE, in a
+ * CONSERVATIVE object; and by I/O that is under way on a page of its span. What is
+ * changed: the pointer words of typed objects, and precise slots. A pointer to the inside
+ * of an object keeps its distance from the start; one to just behind its end belongs to
+ * whatever is there. Addresses that are anywhere else are wrong afterwards, if they are
+ * of objects that have moved: in memory that is no root, in files, in the kernel, in an
+ * arena with GCARENA_ROOTS_EXPLICIT also in registers and on stacks.
+ *
+ * When COMPACT fails with ENOMEM, EINTR, or with EFAULT because a precise slot cannot be
+ * written, either the collection has failed as above, or it was completed, and all objects
+ * are where they were. &struct gcarena_stats.moves tells of moves for certain.
  */
 struct gcarena_collect {
 	__u32 size;
@@ -470,14 +494,19 @@ struct gcarena_collect {
 	__aligned_u64 freed_objects;
 	__aligned_u64 freed_bytes;
 	__aligned_u64 released_bytes;
+	__aligned_u64 moved_objects;
+	__aligned_u64 moved_bytes;
 };
 
 #define GCARENA_ROOTS_RANGES_MAX	65536
 
+/* The range is of precise slots: each word is a pointer for certain, or in no arena. */
+#define GCARENA_ROOTS_PRECISE	(1U << 0)
+
 /**
  * struct gcarena_roots - add or remove a root range (GCARENA_IOC_ROOTS_ADD, _DEL)
  * @size: sizeof(struct gcarena_roots)
- * @flags: must be zero
+ * @flags: GCARENA_ROOTS_ bits; DEL wants the same as ADD
  * @addr: first byte, in the caller's address space
  * @len: bytes, at least 1
  *
@@ -487,15 +516,45 @@ struct gcarena_collect {
  * them, too. The same range may be added several times, and is then to be removed as
  * often.
  *
+ * A precise slot does not pin the object it points to: COMPACT changes the slot when the
+ * object moves. The memory must be writable, and private or shared anonymous memory or
+ * that of a tmpfs. Where it is part of a data segment it no longer counts as that.
+ *
  * Errors besides the common ones: EINVAL the range is empty, wraps round or lies
- * outside user space; ENOSPC GCARENA_ROOTS_RANGES_MAX different ranges are there (ADD);
- * ENOENT no such range was added (DEL).
+ * outside user space, or is precise and in the arena (ADD); ENOSPC
+ * GCARENA_ROOTS_RANGES_MAX different ranges of its sort are there (ADD); ENOENT no such range
+ * was added (DEL).
  */
 struct gcarena_roots {
 	__u32 size;
 	__u32 flags;
 	__aligned_u64 addr;
 	__aligned_u64 len;
+};
+
+#define GCARENA_PINS_MAX	65536
+
+/**
+ * struct gcarena_pin - keep an object where it is (GCARENA_IOC_PIN, _UNPIN)
+ * @size: sizeof(struct gcarena_pin)
+ * @flags: must be zero
+ * @addr: any address inside the object
+ *
+ * For objects whose address is handed to what the collector does not see: the kernel,
+ * devices, other programs. A pinned object is reachable, and does not move. Pins are
+ * counted: an object is to be unpinned as often as it was pinned. They belong to the
+ * process, and go when it unmaps the arena, execs or exits; a child that it forks does not
+ * have them. An object that is freed by FREE leaves its pins to what is there next:
+ * unpin before.
+ *
+ * Errors besides the common ones: EINVAL @addr is not in the arena (PIN); ENOENT no object
+ * is there (PIN), or none that this process has pinned (UNPIN); ENOSPC the process has
+ * pinned GCARENA_PINS_MAX objects, or one 2^32 - 1 times (PIN).
+ */
+struct gcarena_pin {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 addr;
 };
 
 /**
@@ -585,6 +644,11 @@ struct gcarena_set {
  * @dirty_pages_last: pages that the last minor collection found written
  * @dirty_pages_total: sum of all these
  * @dirty_total_ns: part of the pauses spent finding written pages, ns
+ * @cycles_compact: of @cycles, compacting ones
+ * @moves: how often objects were moved: as long as this stays the same, so do addresses
+ * @moved_objects: objects moved since creation; one that moves twice counts twice
+ * @moved_bytes: bytes of their slots
+ * @compact_total_ns: part of the pauses spent compacting, ns
  *
  * Always works, on an arena not yet created too (all zero). Counters fit
  * together at one moment: the arena's lock is held.
@@ -640,6 +704,11 @@ struct gcarena_stats {
 	__aligned_u64 dirty_pages_last;
 	__aligned_u64 dirty_pages_total;
 	__aligned_u64 dirty_total_ns;
+	__aligned_u64 cycles_compact;
+	__aligned_u64 moves;
+	__aligned_u64 moved_objects;
+	__aligned_u64 moved_bytes;
+	__aligned_u64 compact_total_ns;
 };
 
 /* Bits of &struct gcarena_object.state */
