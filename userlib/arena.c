@@ -202,6 +202,7 @@ GCA_PUBLIC int gca_close(gca_arena *arena)
 				    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 	gca_types_forget(arena);
 	munmap((void *)(uintptr_t)gca_arena_base(arena), arena->reserve);
+	gca_slots_forget(arena);
 	close(arena->fd);
 	free(arena);
 	return 0;
@@ -256,6 +257,8 @@ static void fill_collection(struct gca_collection *result, const struct gcarena_
 		.freed_objects = arg->freed_objects,
 		.freed_bytes = arg->freed_bytes,
 		.released_bytes = arg->released_bytes,
+		.moved_objects = arg->moved_objects,
+		.moved_bytes = arg->moved_bytes,
 	};
 }
 

@@ -94,7 +94,7 @@ static const struct sentence sentences[] = {
 	  "the verifier has found an error in the collector, and nothing was freed: report what the kernel log says"
 	},
 	{ GCA_OP_COLLECT, EFAULT,
-	  "an added root range cannot be read: remove ranges before their memory goes"
+	  "an added root range cannot be read, or a precise slot cannot be written: remove ranges before their memory goes"
 	},
 	{ GCA_OP_COLLECT, EOPNOTSUPP,
 	  "the module does not know this kind of collection: update it, or take GCA_FULL"
@@ -106,7 +106,14 @@ static const struct sentence sentences[] = {
 	  "too many root ranges: a process takes 65536; add larger ones"
 	},
 	{ GCA_OP_ROOTS, EINVAL,
-	  "the root range is empty or outside the program's address space"
+	  "the root range is empty or outside the program's address space, or slots are in the arena or not from gca_root_slot()"
+	},
+	{ GCA_OP_PIN, EINVAL, "the address is in no open arena" },
+	{ GCA_OP_PIN, ENOENT,
+	  "no object is there, or this process has not pinned it: pin what is alive, unpin as often as it was pinned"
+	},
+	{ GCA_OP_PIN, ENOSPC,
+	  "too many pinned objects: a process takes 65536; unpin those that need not stay"
 	},
 	{ GCA_OP_SET, EPERM,
 	  "the limit is above what the administrator allows (module parameter max_limit_mib): ask for less"

@@ -115,6 +115,7 @@ int gca_free(void *p);
 enum gca_kind {
 	GCA_FULL	= 0,	/* trace everything, sweep everything */
 	GCA_MINOR	= 1,	/* what was allocated since the last collection alone */
+	GCA_COMPACT	= 2,	/* as FULL, then move objects together: see gca_collect(3) first */
 	GCA_FULL_RELEASE = 256,	/* and give all empty memory back to the system */
 };
 
@@ -126,6 +127,7 @@ struct gca_collection {
 	uint64_t live_objects, live_bytes;
 	uint64_t freed_objects, freed_bytes;
 	uint64_t released_bytes;	/* given back to the system */
+	uint64_t moved_objects, moved_bytes;	/* have a new address: GCA_COMPACT */
 };
 
 int gca_collect(enum gca_kind kind);
@@ -145,6 +147,31 @@ int gca_roots_add(const void *start, size_t length);
 int gca_roots_remove(const void *start, size_t length);
 int gca_roots_add_in(gca_arena *arena, const void *start, size_t length);
 int gca_roots_remove_in(gca_arena *arena, const void *start, size_t length);
+
+/* ---- When objects may move ------------------------------------------------ */
+
+/*
+ * GCA_COMPACT moves an object only if everything that points to it is known to be a pointer,
+ * and can be changed: members of types, and precise slots. gca_pin() keeps one where it is,
+ * and alive, until gca_unpin() was called as often: for addresses that the kernel, a
+ * device or a file has. @p is any address inside the object.
+ */
+int gca_pin(const void *p);
+int gca_unpin(const void *p);
+
+/*
+ * Memory whose words each are a pointer into the arena for certain, or not into it: roots
+ * that are changed when objects move. As gca_roots_add(), for memory that can be written.
+ */
+int gca_slots_add(void *start, size_t length);
+int gca_slots_remove(void *start, size_t length);
+int gca_slots_add_in(gca_arena *arena, void *start, size_t length);
+int gca_slots_remove_in(gca_arena *arena, void *start, size_t length);
+
+/* One such word, with @object in it. Read it anew after each collection. */
+void **gca_root_slot(void *object);
+void **gca_root_slot_in(gca_arena *arena, void *object);
+int gca_root_slot_free(void **slot);
 
 /* ---- Looking ------------------------------------------------------------ */
 
@@ -177,6 +204,9 @@ struct gca_stats {
 	uint64_t num_minor_gc;		/* of num_gc */
 	uint64_t old_objects, old_bytes; /* survivors of a collection; the rest is young */
 	uint64_t dirty_pages;		/* found written by the last minor collection */
+	uint64_t num_compact_gc;	/* of num_gc */
+	uint64_t moves;			/* as long as this stays the same, addresses do */
+	uint64_t moved_objects, moved_bytes;	/* since the start */
 };
 
 /*

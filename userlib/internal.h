@@ -6,6 +6,7 @@
  *	arena.c		arenas: open, close, parameters, roots, collection
  *	type.c		layouts
  *	cache.c		per-thread caches of spans: the allocation fast path
+ *	slot.c		pins and precise root slots
  *	object.c	single objects: realloc, free, questions; statistics
  */
 #ifndef GCARENA_INTERNAL_H
@@ -72,6 +73,7 @@ enum gca_operation {
 	GCA_OP_SET,
 	GCA_OP_QUERY,
 	GCA_OP_EVENT,
+	GCA_OP_PIN,
 };
 
 /* error.c: remember, set errno, return -error. */
@@ -85,6 +87,9 @@ struct gca_arena *gca_arena_of(const void *p);
 void gca_arena_with_id(uint64_t id, void (*call)(struct gca_arena *arena, void *data),
 		       void *data);
 extern struct gca_arena *gca_the_default;
+
+/* slot.c */
+void gca_slots_forget(const struct gca_arena *arena);
 
 /* type.c */
 struct gca_type *gca_type_of(const struct gca_arena *arena, uint32_t layout);

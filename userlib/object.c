@@ -152,6 +152,10 @@ static void fill_stats(struct gca_stats *stats, const struct gcarena_stats *k)
 		.old_objects = k->old_objects,
 		.old_bytes = k->old_bytes,
 		.dirty_pages = k->dirty_pages_last,
+		.num_compact_gc = k->cycles_compact,
+		.moves = k->moves,
+		.moved_objects = k->moved_objects,
+		.moved_bytes = k->moved_bytes,
 	};
 }
 

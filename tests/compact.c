@@ -1,0 +1,886 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Compaction: objects move, and a program notices nothing but what it is told. Lists, trees
+ * and graphs are the same afterwards, pointers to the inside included; what a word
+ * that only may be a pointer points to, or a pin, stays; precise slots follow; memory
+ * comes back. With threads, with processes that share an arena, in the middle of SIGKILLs.
+ * Each cycle is checked by the module's verifier when root runs this.
+ *
+ * GCARENA_SEED repeats the random graphs.
+ */
+#include <kselftest_harness.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "gcarena.h"
+#include "lib/rawarena.h"
+#include "lib/rng.h"
+
+#define PARAMETERS	"/sys/module/gcarena/parameters/"
+#define MIB		(1024UL * 1024)
+#define PAGE		4096UL
+#define NR_SLOTS	16
+#define GRAPH_NODES	4000U
+#define GRAPH_EDGES	3
+#define MASK		0xa5a5000000000000ULL	/* hides addresses */
+
+struct node {
+	struct node *next;
+	struct node *other;
+	uint64_t id;
+	uint64_t check[5];
+};
+
+/* Something in between the nodes that dies. */
+struct filler {
+	uint64_t words[8];
+};
+
+static bool set_parameter(const char *name, const char *value)
+{
+	char path[128];
+	bool done;
+	int fd;
+
+	snprintf(path, sizeof(path), PARAMETERS "%s", name);
+	fd = open(path, O_WRONLY);
+	if (fd < 0)
+		return false;
+	done = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
+	close(fd);
+	return done;
+}
+
+/*
+ * Precise slots, in memory that is no root by itself. With explicit roots they are all
+ * roots there are, so that nothing stays by chance.
+ */
+FIXTURE(compact)
+{
+	gca_arena *arena;
+	gca_type *node, *filler;
+	void **slot;
+	struct gca_collection collected;
+	uint64_t seed;
+};
+
+FIXTURE_VARIANT(compact)
+{
+	unsigned int root_mode;
+};
+
+FIXTURE_VARIANT_ADD(compact, explicit) { .root_mode = GCA_ROOTS_EXPLICIT };
+FIXTURE_VARIANT_ADD(compact, automatic) { .root_mode = GCA_ROOTS_AUTO };
+
+FIXTURE_SETUP(compact)
+{
+	struct gca_options options = {
+		.size = sizeof(options), .root_mode = variant->root_mode,
+		.gc_percent = GCA_GC_PERCENT_OFF,
+	};
+
+	raw_need_device();
+	set_parameter("verify", "Y");
+	self->seed = rng_seed_from_env();
+	self->collected.size = sizeof(self->collected);
+	self->arena = gca_open(&options);
+	ASSERT_NE(NULL, self->arena);
+	self->node = GCA_TYPE_IN(self->arena, struct node, next, other);
+	self->filler = GCA_TYPE_NOSCAN_IN(self->arena, struct filler);
+	ASSERT_NE(NULL, self->node);
+	self->slot = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->slot);
+	ASSERT_EQ(0, gca_slots_add_in(self->arena, self->slot, NR_SLOTS * sizeof(*self->slot)));
+}
+
+FIXTURE_TEARDOWN(compact)
+{
+	set_parameter("verify", "N");
+	set_parameter("zeal_compact", "N");
+	set_parameter("zeal_delay_us", "0");
+	if (self->arena)
+		gca_close(self->arena);
+}
+
+static uint64_t check_of(uint64_t id, unsigned int i)
+{
+	return (id + 1) * 0x9e3779b97f4a7c15ULL >> 8 ^ i;
+}
+
+static struct node *new_node(FIXTURE_DATA(compact) *self, uint64_t id)
+{
+	struct node *n = gca_new(self->node);
+	unsigned int i;
+
+	if (!n)
+		return NULL;
+	n->id = id;
+	for (i = 0; i < 5; i++)
+		n->check[i] = check_of(id, i);
+	return n;
+}
+
+static bool is_whole(const struct node *n, uint64_t id)
+{
+	unsigned int i;
+
+	if (n->id != id)
+		return false;
+	for (i = 0; i < 5; i++) {
+		if (n->check[i] != check_of(id, i))
+			return false;
+	}
+	return true;
+}
+
+/* A list of @nr nodes with @gap times as much in between. It hangs from *@slot alone. */
+static __attribute__((noinline)) void build_list(FIXTURE_DATA(compact) *self, void **slot,
+						 uint64_t nr, unsigned int gap)
+{
+	struct node *n;
+	unsigned int k;
+	uint64_t i;
+
+	*slot = NULL;
+	for (i = 0; i < nr; i++) {
+		for (k = 0; k < gap; k++)
+			new_node(self, ~0ULL);
+		n = new_node(self, i);
+		n->next = *slot;
+		*slot = n;
+	}
+}
+
+/* Returns how many nodes of it are as they should be, from the newest on. */
+static __attribute__((noinline)) uint64_t check_list(const struct node *n, uint64_t nr)
+{
+	uint64_t good = 0;
+
+	for (; n && good < nr && is_whole(n, nr - 1 - good); n = n->next)
+		good++;
+	return n ? ~0ULL : good;
+}
+
+static void compact(struct __test_metadata *_metadata, FIXTURE_DATA(compact) *self)
+{
+	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_COMPACT, &self->collected));
+}
+
+static uint64_t hidden(const void *p)
+{
+	return (uintptr_t)p ^ MASK;
+}
+
+static uint64_t nr_moves(FIXTURE_DATA(compact) *self)
+{
+	struct gcarena_stats stats;
+
+	return raw_stats(gca_fd(self->arena), &stats) ? ~0ULL : stats.moves;
+}
+
+/* ---- Structures ------------------------------------------------------------------- */
+
+TEST_F_TIMEOUT(compact, list, 120)
+{
+	struct gcarena_stats stats;
+	const uint64_t nr = 20000;
+
+	build_list(self, &self->slot[0], nr, 9);
+	compact(_metadata, self);
+	EXPECT_EQ(nr, check_list(self->slot[0], nr));
+	EXPECT_LT(nr * 8 / 10, self->collected.moved_objects);
+	EXPECT_EQ(self->collected.moved_objects * sizeof(struct node), self->collected.moved_bytes);
+	EXPECT_GE(nr + 100, self->collected.live_objects);
+	EXPECT_LE(nr * 9 - 100, self->collected.freed_objects);
+	/* Nothing to do the second time. */
+	compact(_metadata, self);
+	EXPECT_GE(300, self->collected.moved_objects);
+	EXPECT_EQ(nr, check_list(self->slot[0], nr));
+	ASSERT_EQ(0, raw_stats(gca_fd(self->arena), &stats));
+	EXPECT_GE(nr * sizeof(struct node) * 11 / 10 + 4 * MIB, stats.backing_bytes);
+	EXPECT_EQ(2, stats.cycles_compact);
+	EXPECT_EQ(stats.cycles, stats.cycles_compact);
+	EXPECT_LT(0, stats.compact_total_ns);
+}
+
+static struct node *build_tree(FIXTURE_DATA(compact) *self, unsigned int depth, uint64_t id)
+{
+	struct node *n = new_node(self, id);
+	unsigned int i;
+
+	for (i = 0; i < 5; i++)
+		gca_new(self->filler);
+	if (depth) {
+		n->next = build_tree(self, depth - 1, 2 * id);
+		n->other = build_tree(self, depth - 1, 2 * id + 1);
+	}
+	return n;
+}
+
+static bool check_tree(const struct node *n, unsigned int depth, uint64_t id)
+{
+	if (!n || !is_whole(n, id))
+		return false;
+	if (!depth)
+		return !n->next && !n->other;
+	return check_tree(n->next, depth - 1, 2 * id) && check_tree(n->other, depth - 1, 2 * id + 1);
+}
+
+TEST_F_TIMEOUT(compact, tree_between_other_collections, 120)
+{
+	int i;
+
+	self->slot[NR_SLOTS - 1] = build_tree(self, 11, 1);
+	for (i = 0; i < 4; i++) {
+		build_list(self, &self->slot[i], 3000, i);
+		ASSERT_EQ(0, gca_collect_in(self->arena, i % 2 ? GCA_MINOR : GCA_FULL, NULL));
+		/* Some of it dies: there is something to do each time. */
+		((struct node *)self->slot[NR_SLOTS - 1])->next = build_tree(self, 10, 2);
+		compact(_metadata, self);
+		EXPECT_LT(0, self->collected.moved_objects);
+		EXPECT_EQ(3000, check_list(self->slot[i], 3000));
+	}
+	EXPECT_TRUE(check_tree(self->slot[NR_SLOTS - 1], 11, 1));
+}
+
+/* Vertices of several sizes, with edges to anywhere in others. */
+struct vertex {
+	char *edge[GRAPH_EDGES];
+	uint64_t id;
+	uint64_t fill[];
+};
+
+struct graph {
+	uint32_t to[GRAPH_NODES][GRAPH_EDGES];
+	uint32_t inner[GRAPH_NODES][GRAPH_EDGES];
+	uint32_t words[GRAPH_NODES];	/* in ->fill */
+	struct vertex *at[GRAPH_NODES];	/* when built; then as found */
+};
+
+static const uint32_t fill_words[] = { 0, 2, 5, 12, 60, 140, 1000 };
+
+#define NR_SIZES	(sizeof(fill_words) / sizeof(*fill_words))
+
+static __attribute__((noinline)) void build_graph(FIXTURE_DATA(compact) *self, struct graph *g,
+						  struct rng *rng)
+{
+	static const uint64_t map[20] = { (1 << GRAPH_EDGES) - 1 };
+	gca_type *types[NR_SIZES];
+	uint32_t i, k;
+
+	for (i = 0; i < NR_SIZES; i++)
+		types[i] = gca_type_from_bitmap_in(self->arena, "vertex", sizeof(struct vertex) +
+						   fill_words[i] * 8, map);
+	for (i = 0; i < GRAPH_NODES; i++) {
+		uint32_t size = rng_below(rng, rng_below(rng, 20) ? NR_SIZES - 1 : NR_SIZES);
+
+		g->words[i] = fill_words[size];
+		g->at[i] = gca_new(types[size]);
+		g->at[i]->id = i;
+		for (k = 0; k < g->words[i]; k++)
+			g->at[i]->fill[k] = check_of(i, k);
+	}
+	for (i = 0; i < GRAPH_NODES; i++) {
+		for (k = 0; k < GRAPH_EDGES; k++) {
+			uint32_t to = rng_below(rng, GRAPH_NODES);
+
+			/* Most of them die. */
+			if (rng_below(rng, 3))
+				to = GRAPH_NODES;
+			g->to[i][k] = to;
+			if (to == GRAPH_NODES)
+				continue;
+			g->inner[i][k] = rng_below(rng, sizeof(struct vertex) + g->words[to] * 8);
+			g->at[i]->edge[k] = (char *)g->at[to] + g->inner[i][k];
+		}
+	}
+	for (i = 0; i < NR_SLOTS; i++)
+		self->slot[i] = (char *)g->at[i] + i;
+	for (i = 0; i < GRAPH_NODES; i++)
+		g->at[i] = NULL;
+}
+
+static bool check_vertex(const struct graph *g, uint32_t i)
+{
+	uint32_t k;
+
+	if (g->at[i]->id != i)
+		return false;
+	for (k = 0; k < g->words[i]; k++) {
+		if (g->at[i]->fill[k] != check_of(i, k))
+			return false;
+	}
+	return true;
+}
+
+/* Follow all edges from the slots: each vertex is found at one place. Returns how many. */
+static __attribute__((noinline)) uint64_t check_graph(FIXTURE_DATA(compact) *self,
+						      struct graph *g)
+{
+	static uint32_t todo[GRAPH_NODES];
+	uint32_t nr = 0, found = 0, i, k;
+
+	memset(g->at, 0, sizeof(g->at));
+	for (i = 0; i < NR_SLOTS; i++) {
+		g->at[i] = (struct vertex *)((char *)self->slot[i] - i);
+		todo[nr++] = i;
+	}
+	while (nr) {
+		i = todo[--nr];
+		found++;
+		if (!check_vertex(g, i))
+			return 0;
+		for (k = 0; k < GRAPH_EDGES; k++) {
+			uint32_t to = g->to[i][k];
+			struct vertex *at;
+
+			if (to == GRAPH_NODES) {
+				if (g->at[i]->edge[k])
+					return 0;
+				continue;
+			}
+			at = (struct vertex *)(g->at[i]->edge[k] - g->inner[i][k]);
+			if (!g->at[to])
+				todo[nr++] = to;
+			else if (g->at[to] != at)
+				return 0;
+			g->at[to] = at;
+		}
+	}
+	return found;
+}
+
+TEST_F_TIMEOUT(compact, random_graphs_with_interior_pointers, 180)
+{
+	struct graph *g = mmap(NULL, sizeof(*g), PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t live, round, moved = 0;
+	struct rng rng;
+
+	ASSERT_NE(MAP_FAILED, g);
+	rng_init(&rng, self->seed);
+	for (round = 0; round < 6; round++) {
+		build_graph(self, g, &rng);
+		live = check_graph(self, g);
+		ASSERT_LT(NR_SLOTS, live);
+		/* Its addresses are in no stack any more, and @g is no root. */
+		compact(_metadata, self);
+		moved += self->collected.moved_objects;
+		ASSERT_EQ(live, check_graph(self, g)) TH_LOG("GCARENA_SEED=%#lx", self->seed);
+	}
+	EXPECT_LT(0, moved);
+	munmap(g, sizeof(*g));
+}
+
+/* Dense memory at the high end, and the low end is dropped. */
+TEST_F_TIMEOUT(compact, memory_comes_back, 120)
+{
+	const uint64_t nr = 60000;
+	struct gcarena_stats stats;
+
+	if (variant->root_mode != GCA_ROOTS_EXPLICIT)
+		SKIP(return, "an address left on the stack keeps 2 MiB in place");
+	build_list(self, &self->slot[0], nr, 0);
+	build_list(self, &self->slot[1], nr, 0);
+	self->slot[0] = NULL;
+	compact(_metadata, self);
+	EXPECT_EQ(nr, check_list(self->slot[1], nr));
+	ASSERT_EQ(0, raw_stats(gca_fd(self->arena), &stats));
+	EXPECT_GE(nr * sizeof(struct node) * 11 / 10 + 2 * 2 * MIB, stats.backing_bytes);
+	EXPECT_LT(3 * MIB, self->collected.released_bytes);
+}
+
+/* ---- What stays --------------------------------------------------------------------- */
+
+/* Each @step-th node of the list in @slot, hidden. Returns how many. */
+static __attribute__((noinline)) unsigned int note(const struct node *n, unsigned int step,
+						   uint64_t *at, unsigned int room)
+{
+	unsigned int i, nr = 0;
+
+	for (i = 0; n && nr < room; n = n->next, i++) {
+		if (i % step == 0)
+			at[nr++] = hidden(n);
+	}
+	return nr;
+}
+
+static __attribute__((noinline)) unsigned int nr_same(const uint64_t *a, const uint64_t *b,
+						      unsigned int nr)
+{
+	unsigned int i, same = 0;
+
+	for (i = 0; i < nr; i++)
+		same += a[i] == b[i];
+	return same;
+}
+
+#define NOTED	50
+
+TEST_F_TIMEOUT(compact, pinned_objects_stay, 120)
+{
+	uint64_t before[NOTED], after[NOTED];
+	const uint64_t nr = 5000;
+	unsigned int i;
+
+	build_list(self, &self->slot[0], nr, 5);
+	ASSERT_EQ(NOTED, note(self->slot[0], 100, before, NOTED));
+	for (i = 0; i < NOTED; i++) {
+		ASSERT_EQ(0, gca_pin((char *)(before[i] ^ MASK) + i));
+		if (i % 2)
+			ASSERT_EQ(0, gca_pin((void *)(before[i] ^ MASK)));
+	}
+	compact(_metadata, self);
+	EXPECT_LT(nr / 2, self->collected.moved_objects);
+	EXPECT_EQ(nr, check_list(self->slot[0], nr));
+	ASSERT_EQ(NOTED, note(self->slot[0], 100, after, NOTED));
+	EXPECT_EQ(NOTED, nr_same(before, after, NOTED));
+	/* Half of them are pinned once more. Their neighbours are gone now. */
+	for (i = 0; i < NOTED; i++)
+		ASSERT_EQ(0, gca_unpin((char *)(before[i] ^ MASK) + 63 - i));
+	compact(_metadata, self);
+	ASSERT_EQ(NOTED, note(self->slot[0], 100, after, NOTED));
+	EXPECT_LE(NOTED / 2, nr_same(before, after, NOTED));
+	for (i = 1; i < NOTED; i += 2)
+		EXPECT_EQ(before[i], after[i]);
+	/* And a pin keeps alive. */
+	self->slot[0] = NULL;
+	compact(_metadata, self);
+	EXPECT_LE(nr - 100 * (NOTED - 1), self->collected.live_objects);
+	EXPECT_TRUE(is_whole((struct node *)(before[1] ^ MASK), nr - 1 - 100));
+	for (i = 0; i < NOTED; i++)
+		EXPECT_EQ(i % 2 ? 0 : -ENOENT, gca_unpin((void *)(before[i] ^ MASK)));
+	compact(_metadata, self);
+	/* An address left on the stack keeps a part of the list. */
+	if (variant->root_mode == GCA_ROOTS_EXPLICIT)
+		EXPECT_EQ(0, self->collected.live_objects);
+	EXPECT_EQ(-ENOENT, gca_unpin((void *)(before[1] ^ MASK)));
+}
+
+TEST_F_TIMEOUT(compact, ambiguous_words_pin, 120)
+{
+	uint64_t before[NOTED], after[NOTED];
+	const uint64_t nr = 5000;
+	void **range = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void **object;
+	unsigned int i;
+
+	ASSERT_NE(MAP_FAILED, range);
+	ASSERT_EQ(0, gca_roots_add_in(self->arena, range, PAGE));
+	build_list(self, &self->slot[0], nr, 5);
+	ASSERT_EQ(NOTED, note(self->slot[0], 100, before, NOTED));
+	/* Half of them by a range, half by a conservative object, which stays itself. */
+	object = gca_alloc_in(self->arena, PAGE);
+	for (i = 0; i < NOTED; i++)
+		(i % 2 ? range : object)[i] = (char *)(before[i] ^ MASK) + i;
+	self->slot[1] = object;
+	compact(_metadata, self);
+	EXPECT_EQ(object, self->slot[1]);
+	EXPECT_LT(nr / 2, self->collected.moved_objects);
+	EXPECT_EQ(nr, check_list(self->slot[0], nr));
+	ASSERT_EQ(NOTED, note(self->slot[0], 100, after, NOTED));
+	EXPECT_EQ(NOTED, nr_same(before, after, NOTED));
+	for (i = 0; i < NOTED; i++)
+		EXPECT_EQ((char *)(before[i] ^ MASK) + i, (i % 2 ? range : object)[i]);
+	ASSERT_EQ(0, gca_roots_remove_in(self->arena, range, PAGE));
+	munmap(range, PAGE);
+}
+
+/* Variables of this function. They need not be told of anything. */
+TEST_F_TIMEOUT(compact, variables_stay_valid, 120)
+{
+	struct node *head = NULL, *n, *middle = NULL;
+	const uint64_t nr = 3000;
+	uint64_t i, k;
+
+	if (variant->root_mode == GCA_ROOTS_EXPLICIT)
+		SKIP(return, "with explicit roots they are none");
+	for (i = 0; i < nr; i++) {
+		for (k = 0; k < 4; k++)
+			new_node(self, ~0ULL);
+		n = new_node(self, i);
+		ASSERT_NE(NULL, n);
+		n->next = head;
+		head = n;
+		if (i == nr / 2)
+			middle = n;
+		if (i % 1000 == 999) {
+			compact(_metadata, self);
+			ASSERT_TRUE(is_whole(n, i));
+		}
+	}
+	compact(_metadata, self);
+	EXPECT_LT(0, self->collected.moved_objects + nr_moves(self));
+	EXPECT_EQ(nr, check_list(head, nr));
+	EXPECT_TRUE(is_whole(middle, nr / 2));
+	EXPECT_EQ(nr / 2 + 1, check_list(middle, nr / 2 + 1));
+}
+
+/* ---- Slots --------------------------------------------------------------------------- */
+
+static void *static_slot;	/* in a data segment, which is a root by itself */
+
+TEST_F_TIMEOUT(compact, slots_follow, 120)
+{
+	const uint64_t nr = 2000;
+	void **slots[3];
+	uint64_t before;
+	int i;
+
+	ASSERT_EQ(0, gca_slots_add_in(self->arena, &static_slot, sizeof(static_slot)));
+	build_list(self, &static_slot, nr, 9);
+	before = hidden(static_slot);
+	for (i = 0; i < 3; i++) {
+		slots[i] = gca_root_slot_in(self->arena, (char *)static_slot + i);
+		ASSERT_NE(NULL, slots[i]);
+	}
+	/* So that it is not the head's turn to stay by chance. */
+	build_list(self, &self->slot[0], nr, 9);
+	compact(_metadata, self);
+	EXPECT_NE(before, hidden(static_slot));
+	EXPECT_EQ(nr, check_list(static_slot, nr));
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ((char *)static_slot + i, *slots[i]);
+		ASSERT_EQ(0, gca_root_slot_free(slots[i]));
+	}
+	EXPECT_EQ(-EINVAL, gca_root_slot_free(&static_slot));
+	EXPECT_EQ(0, gca_root_slot_free(NULL));
+	ASSERT_EQ(0, gca_slots_remove_in(self->arena, &static_slot, sizeof(static_slot)));
+	EXPECT_EQ(-ENOENT, gca_slots_remove_in(self->arena, &static_slot, sizeof(static_slot)));
+	static_slot = NULL;
+}
+
+/* More slots than one page or one block of the library has, and numbers among them. */
+TEST_F_TIMEOUT(compact, many_slots, 120)
+{
+	const unsigned int nr = 5000;
+	void ***slot = calloc(nr, sizeof(*slot));
+	unsigned int i, k;
+
+	for (i = 0; i < nr; i++) {
+		for (k = 0; k < 3; k++)
+			new_node(self, ~0ULL);
+		slot[i] = gca_root_slot_in(self->arena, i % 5 ? (void *)new_node(self, i)
+							      : (void *)(uintptr_t)check_of(i, 0));
+		ASSERT_NE(NULL, slot[i]);
+	}
+	compact(_metadata, self);
+	EXPECT_LT(nr / 2, self->collected.moved_objects);
+	for (i = 0; i < nr; i++) {
+		if (i % 5) {
+			ASSERT_TRUE(is_whole(*slot[i], i));
+		} else {
+			ASSERT_EQ(check_of(i, 0), (uintptr_t)*slot[i]);
+		}
+	}
+	for (i = 0; i < nr; i++)
+		ASSERT_EQ(0, gca_root_slot_free(slot[i]));
+	free(slot);
+	compact(_metadata, self);
+	EXPECT_GE(20, self->collected.live_objects);
+}
+
+/* A slot that cannot be written: nothing moves, nothing is lost, and it is told. */
+TEST_F_TIMEOUT(compact, slot_that_cannot_be_written, 120)
+{
+	const uint64_t nr = 2000;
+	uint64_t before[NOTED], after[NOTED], moves;
+	void **page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			   -1, 0);
+
+	ASSERT_NE(MAP_FAILED, page);
+	ASSERT_EQ(0, gca_slots_add_in(self->arena, page, 2 * PAGE));
+	build_list(self, &page[PAGE / 8 + 5], nr, 9);
+	build_list(self, &self->slot[0], nr, 9);
+	ASSERT_EQ(NOTED, note(page[PAGE / 8 + 5], 20, before, NOTED));
+	moves = nr_moves(self);
+	ASSERT_EQ(0, mprotect(page, 2 * PAGE, PROT_READ));
+	EXPECT_EQ(-EFAULT, gca_collect_in(self->arena, GCA_COMPACT, NULL));
+	EXPECT_EQ(moves, nr_moves(self));
+	EXPECT_EQ(nr, check_list(page[PAGE / 8 + 5], nr));
+	EXPECT_EQ(nr, check_list(self->slot[0], nr));
+	ASSERT_EQ(NOTED, note(page[PAGE / 8 + 5], 20, after, NOTED));
+	EXPECT_EQ(NOTED, nr_same(before, after, NOTED));
+	ASSERT_EQ(0, mprotect(page, 2 * PAGE, PROT_READ | PROT_WRITE));
+	compact(_metadata, self);
+	EXPECT_EQ(moves + 1, nr_moves(self));
+	EXPECT_EQ(nr, check_list(page[PAGE / 8 + 5], nr));
+	/* And one that cannot even be read. */
+	munmap(page, PAGE);
+	EXPECT_EQ(-EFAULT, gca_collect_in(self->arena, GCA_COMPACT, NULL));
+	ASSERT_EQ(0, gca_slots_remove_in(self->arena, page, 2 * PAGE));
+	compact(_metadata, self);
+	EXPECT_EQ(nr, check_list(self->slot[0], nr));
+	munmap(page, 2 * PAGE);
+}
+
+/* Shared anonymous memory will do; in the arena itself a slot would move away. */
+TEST_F_TIMEOUT(compact, where_slots_may_be, 120)
+{
+	void **page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	const uint64_t nr = 2000;
+	void *base = gca_base(self->arena, NULL);
+
+	EXPECT_EQ(-EINVAL, gca_slots_add_in(self->arena, base, 64));
+	EXPECT_EQ(-EINVAL, gca_slots_add_in(self->arena, (char *)base - 8, 16));
+	ASSERT_NE(MAP_FAILED, page);
+	ASSERT_EQ(0, gca_slots_add_in(self->arena, page, PAGE));
+	ASSERT_EQ(0, gca_slots_add_in(self->arena, (char *)page + 12, 30));	/* overlaps */
+	build_list(self, &page[2], nr, 9);
+	page[3] = page[2];
+	compact(_metadata, self);
+	EXPECT_LT(nr / 2, self->collected.moved_objects);
+	EXPECT_EQ(page[3], page[2]);
+	EXPECT_EQ(nr, check_list(page[2], nr));
+	munmap(page, PAGE);
+}
+
+/* ---- With the other kinds of collection ------------------------------------------------- */
+
+TEST_F_TIMEOUT(compact, moved_objects_are_old, 120)
+{
+	const uint64_t nr = 2000;
+	struct node *n;
+	int i;
+
+	build_list(self, &self->slot[0], nr, 9);
+	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_MINOR, NULL));
+	for (i = 0; i < 5; i++) {
+		compact(_metadata, self);
+		/* Young ones hang from what has moved, from its written pages alone. */
+		for (n = self->slot[0]; n; n = n->next)
+			n->other = n->id % 3 ? NULL : new_node(self, n->id);
+		ASSERT_EQ(0, gca_collect_in(self->arena, GCA_MINOR, &self->collected));
+		EXPECT_LE(nr / 3, self->collected.live_objects - nr);
+		for (n = self->slot[0]; n; n = n->next)
+			ASSERT_TRUE(n->id % 3 || is_whole(n->other, n->id));
+		EXPECT_EQ(nr, check_list(self->slot[0], nr));
+	}
+}
+
+TEST_F_TIMEOUT(compact, it_is_told, 120)
+{
+	struct gcarena_event event;
+	uint64_t moves = nr_moves(self);
+
+	build_list(self, &self->slot[0], 2000, 9);
+	while (read(gca_fd(self->arena), &event, sizeof(event)) > 0)
+		;
+	compact(_metadata, self);
+	EXPECT_EQ(moves + 1, nr_moves(self));
+	ASSERT_EQ(sizeof(event), read(gca_fd(self->arena), &event, sizeof(event)));
+	EXPECT_EQ(GCARENA_EVENT_CYCLE, event.kind);
+	EXPECT_EQ(GCARENA_COLLECT_COMPACT, event.collect_kind);
+	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_FULL, &self->collected));
+	EXPECT_EQ(0, self->collected.moved_objects);
+	EXPECT_EQ(moves + 1, nr_moves(self));
+}
+
+/* Every collection by itself compacts. */
+TEST_F_TIMEOUT(compact, zeal, 180)
+{
+	const uint64_t nr = 6000;
+
+	if (variant->root_mode == GCA_ROOTS_EXPLICIT)
+		SKIP(return, "zeal leaves explicit roots alone");
+	if (!set_parameter("zeal_compact", "Y"))
+		SKIP(return, "needs root");
+	ASSERT_EQ(0, gca_set_gc_percent_in(self->arena, 10, NULL));
+	build_list(self, &self->slot[0], nr, 30);
+	build_list(self, &self->slot[1], nr, 9);
+	EXPECT_LT(0, nr_moves(self));
+	EXPECT_EQ(nr, check_list(self->slot[0], nr));
+	EXPECT_EQ(nr, check_list(self->slot[1], nr));
+}
+
+/* ---- Threads and processes ---------------------------------------------------------------- */
+
+#define NR_THREADS	4
+
+struct worker {
+	struct _test_data_compact *self;
+	pthread_t thread;
+	atomic_int *end;
+	uint64_t rounds;
+	bool good;
+};
+
+/* Its list is in its registers and on its stack; it grows, is read, and is cut. */
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	struct node *head = NULL, *n;
+	uint64_t i = 0, k;
+
+	w->good = true;
+	while (!atomic_load(w->end) && w->good) {
+		for (k = 0; k < 50; k++) {
+			gca_new(w->self->filler);
+			new_node(w->self, ~0ULL);
+		}
+		n = new_node(w->self, i);
+		if (!n)
+			w->good = false;
+		if (!n)
+			break;
+		n->next = head;
+		n->other = n;
+		head = n;
+		i++;
+		for (n = head; n && w->good; n = n->next)
+			w->good = n->other == n && is_whole(n, n->id) &&
+				  (!n->next || n->next->id + 1 == n->id);
+		if (i % 400 == 0)
+			head->next = NULL;
+		w->rounds++;
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(compact, threads_that_go_on, 240)
+{
+	struct worker w[NR_THREADS];
+	atomic_int end = 0;
+	uint64_t moved = 0;
+	int i;
+
+	if (variant->root_mode == GCA_ROOTS_EXPLICIT)
+		SKIP(return, "their stacks are to be roots");
+	build_list(self, &self->slot[0], 5000, 9);
+	for (i = 0; i < NR_THREADS; i++) {
+		w[i] = (struct worker) { .self = self, .end = &end };
+		ASSERT_EQ(0, pthread_create(&w[i].thread, NULL, work, &w[i]));
+	}
+	for (i = 0; i < 60; i++) {
+		compact(_metadata, self);
+		moved += self->collected.moved_objects;
+	}
+	atomic_store(&end, 1);
+	for (i = 0; i < NR_THREADS; i++) {
+		pthread_join(w[i].thread, NULL);
+		EXPECT_TRUE(w[i].good);
+		EXPECT_LT(0, w[i].rounds);
+	}
+	EXPECT_EQ(5000, check_list(self->slot[0], 5000));
+	EXPECT_LT(3000, moved);
+	TH_LOG("%lu objects moved", moved);
+}
+
+/*
+ * Parent and child share the arena. Each has slots at the same addresses, in memory of its
+ * own, and changes them to lists of its own.
+ */
+TEST_F_TIMEOUT(compact, processes_that_share, 180)
+{
+	const uint64_t nr = 3000;
+	int to_child[2], to_parent[2], status, i;
+	char byte;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(to_child));
+	ASSERT_EQ(0, pipe(to_parent));
+	build_list(self, &self->slot[0], nr, 9);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		build_list(self, &self->slot[1], nr + 1, 9);
+		gca_flush();
+		for (i = 0; i < 5; i++) {
+			if (write(to_parent[1], "x", 1) != 1 || read(to_child[0], &byte, 1) != 1 ||
+			    check_list(self->slot[0], nr) != nr ||
+			    check_list(self->slot[1], nr + 1) != nr + 1)
+				_exit(1);
+			build_list(self, &self->slot[1], nr + 1, 9);
+		}
+		/* Now it is this one that compacts, while the parent waits. */
+		if (gca_collect_in(self->arena, GCA_COMPACT, NULL) ||
+		    check_list(self->slot[1], nr + 1) != nr + 1)
+			_exit(2);
+		_exit(0);
+	}
+	build_list(self, &self->slot[1], nr + 2, 9);
+	for (i = 0; i < 5; i++) {
+		ASSERT_EQ(1, read(to_parent[0], &byte, 1));
+		compact(_metadata, self);
+		EXPECT_LT(nr / 2, self->collected.moved_objects);
+		EXPECT_EQ(nr, check_list(self->slot[0], nr));
+		EXPECT_EQ(nr + 2, check_list(self->slot[1], nr + 2));
+		ASSERT_EQ(1, write(to_child[1], "x", 1));
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(nr, check_list(self->slot[0], nr));
+	EXPECT_EQ(nr + 2, check_list(self->slot[1], nr + 2));
+	/* What only the child had is gone. */
+	compact(_metadata, self);
+	EXPECT_GE(2 * nr + 200, self->collected.live_objects);
+}
+
+/* A pin goes with its process, and is not inherited. */
+TEST_F_TIMEOUT(compact, pins_of_processes, 120)
+{
+	struct gca_object found = { .size = sizeof(found) };
+	uint64_t at = hidden(gca_alloc_noscan_in(self->arena, 64));
+	int to_parent[2], status;
+	char byte;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(to_parent));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		if (gca_unpin((void *)(at ^ MASK)) != -ENOENT || gca_pin((void *)(at ^ MASK)))
+			_exit(1);
+		if (write(to_parent[1], "x", 1) == 1)
+			pause();
+		_exit(2);
+	}
+	close(to_parent[1]);
+	ASSERT_EQ(1, read(to_parent[0], &byte, 1));
+	compact(_metadata, self);
+	EXPECT_EQ(0, gca_query((void *)(at ^ MASK), &found));
+	EXPECT_EQ(-ENOENT, gca_unpin((void *)(at ^ MASK)));
+	kill(pid, SIGKILL);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	compact(_metadata, self);
+	/* A copy of the address may be left on the stack. */
+	if (variant->root_mode == GCA_ROOTS_EXPLICIT)
+		EXPECT_EQ(-ENOENT, gca_query((void *)(at ^ MASK), &found));
+	close(to_parent[0]);
+}
+
+/* Killed at any moment of a compaction: the others find everything in its place. */
+TEST_F_TIMEOUT(compact, killed_in_the_middle, 240)
+{
+	const uint64_t nr = 4000;
+	struct rng rng;
+	int i, status;
+	pid_t pid;
+
+	rng_init(&rng, self->seed);
+	set_parameter("zeal_delay_us", "2000");
+	for (i = 0; i < 25; i++) {
+		build_list(self, &self->slot[i % NR_SLOTS], nr, 3);
+		gca_flush();
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid) {
+			for (;;)
+				gca_collect_in(self->arena, GCA_COMPACT, NULL);
+		}
+		usleep(1000 + rng_below(&rng, 60000));
+		ASSERT_EQ(0, kill(pid, SIGKILL));
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		ASSERT_EQ(nr, check_list(self->slot[i % NR_SLOTS], nr));
+	}
+	set_parameter("zeal_delay_us", "0");
+	compact(_metadata, self);
+	for (i = 0; i < NR_SLOTS; i++)
+		EXPECT_EQ(nr, check_list(self->slot[i], nr));
+}
+
+TEST_HARNESS_MAIN
