@@ -297,11 +297,14 @@ int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort eff
 
 static int collect_locked(struct gcarena *arena, struct gcarena_collect *arg)
 {
+	struct gcarena_mapping *mapping = gcarena_mapping_get(arena);
 	bool release = arg->flags & GCARENA_COLLECT_RELEASE ||
 		       arg->kind == GCARENA_COLLECT_COMPACT;
 	struct heap_tally freed;
 	int ret;
 
+	if (IS_ERR(mapping))
+		return PTR_ERR(mapping);
 	arena->generational |= arg->kind == GCARENA_COLLECT_MINOR;
 	/* What the last cycle left is not for this one to count. */
 	ret = sweep_all(arena);

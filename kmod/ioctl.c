@@ -311,7 +311,7 @@ static const struct command commands[] = {
 	[_IOC_NR(GCARENA_IOC_FREE)] =
 		COMMAND(ioctl_free, gcarena_free, addr, false),
 	[_IOC_NR(GCARENA_IOC_COLLECT)] =
-		COMMAND(ioctl_collect, gcarena_collect, released_bytes, true,
+		COMMAND(ioctl_collect, gcarena_collect, moved_bytes, true,
 			.flags = GCARENA_COLLECT_RELEASE,
 			.reserved = offsetof(struct gcarena_collect, reserved)),
 	[_IOC_NR(GCARENA_IOC_ROOTS_ADD)] =
@@ -324,7 +324,7 @@ static const struct command commands[] = {
 		COMMAND(ioctl_set, gcarena_set, value, true,
 			.reserved = offsetof(struct gcarena_set, reserved)),
 	[_IOC_NR(GCARENA_IOC_STATS)] =
-		COMMAND(ioctl_stats, gcarena_stats, dirty_total_ns, true),
+		COMMAND(ioctl_stats, gcarena_stats, compact_total_ns, true),
 	[_IOC_NR(GCARENA_IOC_OBJECT)] =
 		COMMAND(ioctl_object, gcarena_object, state, true),
 	[_IOC_NR(GCARENA_IOC_PIN)] =

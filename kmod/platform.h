@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the collector core (sizeclass, layout, chunk, span, mark, sweep, pacer)
+ * What the collector core (sizeclass, layout, chunk, span, mark, sweep, compact, pacer)
  * needs from its surroundings. In the kernel that is the kernel; the unit tests
  * put a platform.h of their own before this one on the include path, and compile
  * the same sources in user space.

@@ -56,6 +56,8 @@ NUMBER(ROOTS_DEL, 10);
 NUMBER(SET, 11);
 NUMBER(STATS, 12);
 NUMBER(OBJECT, 13);
+NUMBER(PIN, 14);
+NUMBER(UNPIN, 15);
 
 SIZE(info, 80);
 AT(info, size, 0);
@@ -146,7 +148,7 @@ AT(free, size, 0);
 AT(free, flags, 4);
 AT(free, addr, 8);
 
-SIZE(collect, 72);
+SIZE(collect, 88);
 AT(collect, size, 0);
 AT(collect, flags, 4);
 AT(collect, kind, 8);
@@ -158,6 +160,8 @@ AT(collect, live_bytes, 40);
 AT(collect, freed_objects, 48);
 AT(collect, freed_bytes, 56);
 AT(collect, released_bytes, 64);
+AT(collect, moved_objects, 72);
+AT(collect, moved_bytes, 80);
 
 SIZE(roots, 24);
 AT(roots, size, 0);
@@ -172,7 +176,7 @@ AT(set, param, 8);
 AT(set, reserved, 12);
 AT(set, value, 16);
 
-SIZE(stats, 392);
+SIZE(stats, 432);
 AT(stats, size, 0);
 AT(stats, flags, 4);
 AT(stats, heap_objects, 8);
@@ -223,6 +227,11 @@ AT(stats, old_bytes, 360);
 AT(stats, dirty_pages_last, 368);
 AT(stats, dirty_pages_total, 376);
 AT(stats, dirty_total_ns, 384);
+AT(stats, cycles_compact, 392);
+AT(stats, moves, 400);
+AT(stats, moved_objects, 408);
+AT(stats, moved_bytes, 416);
+AT(stats, compact_total_ns, 424);
 
 SIZE(object, 48);
 AT(object, size, 0);
@@ -234,6 +243,11 @@ AT(object, layout, 32);
 AT(object, size_class, 36);
 AT(object, region, 40);
 AT(object, state, 44);
+
+SIZE(pin, 16);
+AT(pin, size, 0);
+AT(pin, flags, 4);
+AT(pin, addr, 8);
 
 SIZE(event, 56);
 AT(event, size, 0);
@@ -442,10 +456,30 @@ static int fill_roots_add(struct env *env, void *arg)
 	return 0;
 }
 
+/* Of both sorts, so that it may be removed with and without the flag. */
 static int fill_roots_del(struct env *env, void *arg)
 {
+	int ret;
+
 	fill_roots_add(env, arg);
-	return raw_roots_add(env->arena.fd, root_words, sizeof(root_words));
+	ret = raw_slots_add(env->arena.fd, root_words, sizeof(root_words));
+	return ret ?: raw_roots_add(env->arena.fd, root_words, sizeof(root_words));
+}
+
+static int fill_pin(struct env *env, void *arg)
+{
+	struct gcarena_pin *pin = arg;
+
+	pin->size = sizeof(*pin);
+	return raw_alloc(env->arena.fd, 0, env->max_small + 1, (__u64 *)&pin->addr);
+}
+
+static int fill_unpin(struct env *env, void *arg)
+{
+	struct gcarena_pin *pin = arg;
+	int ret = fill_pin(env, arg);
+
+	return ret ?: raw_pin(env->arena.fd, pin->addr);
 }
 
 static int fill_set(struct env *env, void *arg)
@@ -613,7 +647,7 @@ FIXTURE_VARIANT_ADD(abi, free) {
 
 FIXTURE_VARIANT_ADD(abi, collect) {
 	.cmd = GCARENA_IOC_COLLECT,
-	.first_size = 72,
+	.first_size = 88,
 	.known_flags = GCARENA_COLLECT_RELEASE,
 	.reserved = offsetof(struct gcarena_collect, reserved),
 	.writes = true,
@@ -626,6 +660,7 @@ FIXTURE_VARIANT_ADD(abi, collect) {
 FIXTURE_VARIANT_ADD(abi, roots_add) {
 	.cmd = GCARENA_IOC_ROOTS_ADD,
 	.first_size = 24,
+	.known_flags = GCARENA_ROOTS_PRECISE,
 	.fresh = -ENXIO,
 	.unmapped = -ENXIO,
 	.gone = -ENXIO,
@@ -635,6 +670,7 @@ FIXTURE_VARIANT_ADD(abi, roots_add) {
 FIXTURE_VARIANT_ADD(abi, roots_del) {
 	.cmd = GCARENA_IOC_ROOTS_DEL,
 	.first_size = 24,
+	.known_flags = GCARENA_ROOTS_PRECISE,
 	.fresh = -ENXIO,
 	.unmapped = -ENXIO,
 	.gone = -ENXIO,
@@ -652,7 +688,7 @@ FIXTURE_VARIANT_ADD(abi, set) {
 
 FIXTURE_VARIANT_ADD(abi, stats) {
 	.cmd = GCARENA_IOC_STATS,
-	.first_size = 392,
+	.first_size = 432,
 	.writes = true,
 	.fill = fill_stats,
 };
@@ -665,6 +701,24 @@ FIXTURE_VARIANT_ADD(abi, object) {
 	.fresh = -EINVAL,
 	.unmapped = -EINVAL,
 	.fill = fill_object,
+};
+
+FIXTURE_VARIANT_ADD(abi, pin) {
+	.cmd = GCARENA_IOC_PIN,
+	.first_size = 16,
+	.fresh = -ENXIO,
+	.unmapped = -ENXIO,
+	.gone = -ENXIO,
+	.fill = fill_pin,
+};
+
+FIXTURE_VARIANT_ADD(abi, unpin) {
+	.cmd = GCARENA_IOC_UNPIN,
+	.first_size = 16,
+	.fresh = -ENXIO,
+	.unmapped = -ENXIO,
+	.gone = -ENXIO,
+	.fill = fill_unpin,
 };
 
 /* A structure of @bytes before the guard page: valid, with a zero tail. */
@@ -1006,7 +1060,7 @@ TEST_F(bare, unknown_number)
 {
 	unsigned int nr;
 
-	for (nr = 0x0e; nr <= 0xff; nr++)
+	for (nr = 0x10; nr <= 0xff; nr++)
 		expect_unknown(_metadata, &self->env, _IO(GCARENA_IOC_TYPE, nr));
 }
 
@@ -1024,7 +1078,7 @@ TEST_F(bare, encoded_size_or_direction)
 {
 	unsigned int nr;
 
-	for (nr = 0; nr <= 0x0d; nr++) {
+	for (nr = 0; nr <= 0x0f; nr++) {
 		expect_unknown(_metadata, &self->env, _IOR(GCARENA_IOC_TYPE, nr, int));
 		expect_unknown(_metadata, &self->env, _IOW(GCARENA_IOC_TYPE, nr, int));
 		expect_unknown(_metadata, &self->env,
@@ -1038,7 +1092,7 @@ TEST_F(bare, encoded_size_or_direction)
 TEST_F(bare, unknown_before_pointer)
 {
 	EXPECT_EQ(-ENOTTY, raw_ioctl(self->env.arena.fd,
-				     _IO(GCARENA_IOC_TYPE, 0x0e), NULL));
+				     _IO(GCARENA_IOC_TYPE, 0x10), NULL));
 }
 
 /* ---- Ranges of fields --------------------------------------------------------- */
@@ -1086,6 +1140,11 @@ struct field_case {
 	CASE(SET, set, set, field, value, result)
 #define OBJECT(value, result) \
 	CASE(OBJECT, object, object, addr, value, result)
+
+#define PIN(value, result) \
+	CASE(PIN, pin, pin, addr, value, result)
+#define UNPIN(value, result) \
+	CASE(UNPIN, unpin, pin, addr, value, result)
 
 #define CHUNK		GCARENA_CHUNK_SIZE
 
@@ -1185,9 +1244,11 @@ static const struct field_case field_cases[] = {
 	FREE(~0ULL, -EINVAL),
 
 	COLLECT(kind, GCARENA_COLLECT_MINOR, 0),
-	COLLECT(kind, 2, -EOPNOTSUPP),
+	COLLECT(kind, GCARENA_COLLECT_COMPACT, 0),
+	COLLECT(kind, 3, -EOPNOTSUPP),
 	COLLECT(kind, ~0U, -EOPNOTSUPP),
 	COLLECT(cycle, ~0ULL, 0),	/* only ever written */
+	COLLECT(moved_objects, ~0ULL, 0),	/* likewise */
 
 	ADD(len, 0, -EINVAL),
 	ADD(len, 1, 0),
@@ -1229,6 +1290,13 @@ static const struct field_case field_cases[] = {
 	OBJECT(0, -EINVAL),
 	OBJECT(KERNEL_ADDRESS, -EINVAL),
 	OBJECT(~0ULL, -EINVAL),
+
+	PIN(0, -EINVAL),
+	PIN(KERNEL_ADDRESS, -EINVAL),
+	PIN(~0ULL, -EINVAL),
+	UNPIN(0, -ENOENT),
+	UNPIN(KERNEL_ADDRESS, -ENOENT),
+	UNPIN(~0ULL, -ENOENT),
 };
 
 static void store(void *to, __u64 value, size_t bytes)
@@ -1291,6 +1359,8 @@ FIXTURE_VARIANT_ADD(fields, roots_add) { .cmd = GCARENA_IOC_ROOTS_ADD };
 FIXTURE_VARIANT_ADD(fields, roots_del) { .cmd = GCARENA_IOC_ROOTS_DEL };
 FIXTURE_VARIANT_ADD(fields, set) { .cmd = GCARENA_IOC_SET };
 FIXTURE_VARIANT_ADD(fields, object) { .cmd = GCARENA_IOC_OBJECT };
+FIXTURE_VARIANT_ADD(fields, pin) { .cmd = GCARENA_IOC_PIN };
+FIXTURE_VARIANT_ADD(fields, unpin) { .cmd = GCARENA_IOC_UNPIN };
 
 TEST_F(fields, range)
 {
@@ -2154,6 +2224,108 @@ TEST_F(bare, roots_end_with_the_mapping)
 	EXPECT_EQ(-ENOENT, raw_roots_del(env->arena.fd, root_words, 8));
 	ASSERT_EQ(0, raw_collect(env->arena.fd, 0, NULL));
 	EXPECT_EQ(-ENOENT, raw_object(env->arena.fd, addr, NULL));
+}
+
+/* A range of slots is another one than the same range of words. */
+TEST_F(bare, slots_and_ranges_are_apart)
+{
+	int fd = self->env.arena.fd;
+
+	ASSERT_EQ(0, raw_slots_add(fd, root_words, 32));
+	EXPECT_EQ(-ENOENT, raw_roots_del(fd, root_words, 32));
+	ASSERT_EQ(0, raw_roots_add(fd, root_words, 32));
+	EXPECT_EQ(0, raw_slots_del(fd, root_words, 32));
+	EXPECT_EQ(-ENOENT, raw_slots_del(fd, root_words, 32));
+	EXPECT_EQ(0, raw_roots_del(fd, root_words, 32));
+}
+
+TEST_F(bare, slots_in_the_arena)
+{
+	const struct rawarena *arena = &self->env.arena;
+
+	EXPECT_EQ(-EINVAL, raw_slots_add(arena->fd, (void *)(uintptr_t)arena->base, 8));
+	EXPECT_EQ(-EINVAL, raw_slots_add(arena->fd, (void *)(uintptr_t)(arena->base - 8), 9));
+	EXPECT_EQ(-EINVAL, raw_slots_add(arena->fd, (void *)(uintptr_t)(arena->base +
+						arena->reserve - 1), 8));
+	EXPECT_EQ(0, raw_slots_add(arena->fd, (void *)(uintptr_t)(arena->base - 8), 8));
+	EXPECT_EQ(-ENOENT, raw_slots_del(arena->fd, (void *)(uintptr_t)arena->base, 8));
+}
+
+/* ---- PIN and UNPIN ------------------------------------------------------------------- */
+
+TEST_F(bare, pins_are_counted)
+{
+	int fd = self->env.arena.fd;
+	__u64 addr;
+
+	ASSERT_EQ(0, raw_alloc(fd, 0, RAW_MIB, &addr));
+	EXPECT_EQ(-ENOENT, raw_unpin(fd, addr));
+	EXPECT_EQ(0, raw_pin(fd, addr));
+	EXPECT_EQ(0, raw_pin(fd, addr + RAW_MIB - 1));
+	ASSERT_EQ(0, raw_collect(fd, 0, NULL));
+	EXPECT_EQ(0, raw_unpin(fd, addr + 5000));
+	ASSERT_EQ(0, raw_collect(fd, 0, NULL));
+	EXPECT_EQ(0, raw_object(fd, addr, NULL));
+	EXPECT_EQ(-ENOENT, raw_unpin(fd, addr + RAW_MIB));
+	EXPECT_EQ(0, raw_unpin(fd, addr));
+	EXPECT_EQ(-ENOENT, raw_unpin(fd, addr));
+	ASSERT_EQ(0, raw_collect(fd, 0, NULL));
+	EXPECT_EQ(-ENOENT, raw_object(fd, addr, NULL));
+	EXPECT_EQ(-ENOENT, raw_pin(fd, addr));
+}
+
+/* An object that is freed leaves its pin, until another one wants the place. */
+TEST_F(bare, pins_of_freed_objects)
+{
+	int fd = self->env.arena.fd;
+	__u64 addr, next;
+
+	ASSERT_EQ(0, raw_alloc(fd, 0, RAW_MIB, &addr));
+	ASSERT_EQ(0, raw_pin(fd, addr));
+	ASSERT_EQ(0, raw_free(fd, addr));
+	ASSERT_EQ(0, raw_collect(fd, 0, NULL));
+	ASSERT_EQ(0, raw_alloc(fd, 0, 2 * RAW_MIB, &next));
+	ASSERT_EQ(addr, next);
+	ASSERT_EQ(0, raw_pin(fd, next + RAW_MIB));
+	EXPECT_EQ(0, raw_unpin(fd, next + 2 * RAW_MIB - 1));
+	EXPECT_EQ(-ENOENT, raw_unpin(fd, next));
+}
+
+/* Pins go with the mapping. */
+TEST_F(bare, pins_end_with_the_mapping)
+{
+	struct env *env = &self->env;
+	__u64 addr;
+
+	ASSERT_EQ(0, raw_alloc(env->arena.fd, 0, RAW_MIB, &addr));
+	ASSERT_EQ(0, raw_pin(env->arena.fd, addr));
+	ASSERT_EQ(0, rawarena_unmap(&env->arena));
+	ASSERT_EQ(0, rawarena_map(&env->arena));
+	EXPECT_EQ(-ENOENT, raw_unpin(env->arena.fd, addr));
+	ASSERT_EQ(0, raw_collect(env->arena.fd, 0, NULL));
+	EXPECT_EQ(-ENOENT, raw_object(env->arena.fd, addr, NULL));
+}
+
+TEST_F_TIMEOUT(bare, pins_until_full, 120)
+{
+	int fd = self->env.arena.fd, nr, i;
+	__u64 slot, pinned = 0, addr;
+
+	nr = raw_refill(fd, 1, GCARENA_LAYOUT_NOSCAN, span_buffer, GCARENA_REFILL_MAX);
+	ASSERT_LT(0, nr);
+	for (i = 0; i < nr; i++) {
+		for (slot = 0; slot < span_buffer[i].nr_slots; slot++, pinned++)
+			ASSERT_EQ(pinned < GCARENA_PINS_MAX ? 0 : -ENOSPC,
+				  raw_pin(fd, span_buffer[i].base + slot * 16));
+	}
+	ASSERT_EQ(0, raw_alloc(fd, 0, RAW_MIB, &addr));
+	EXPECT_EQ(pinned < GCARENA_PINS_MAX ? 0 : -ENOSPC, raw_pin(fd, addr));
+	EXPECT_LE(GCARENA_PINS_MAX, pinned);
+	EXPECT_EQ(0, raw_pin(fd, span_buffer[0].base));
+	EXPECT_EQ(0, raw_unpin(fd, span_buffer[1].base));
+	EXPECT_EQ(0, raw_pin(fd, addr));
+	EXPECT_EQ(0, raw_collect(fd, 0, NULL));
+	EXPECT_EQ(0, raw_object(fd, addr, NULL));
 }
 
 /* ---- SET ---------------------------------------------------------------------------- */

@@ -354,6 +354,74 @@ static int call_collect(struct world *w)
 	return raw_collect(w->arena.fd, GCARENA_COLLECT_RELEASE, NULL);
 }
 
+/* Objects in every span of a few, at its end, that hang from slots on the board. */
+#define NR_SPARSE	8
+#define FIRST_SLOT	256		/* words of the board's page; behind what it holds */
+
+static void **board_slot(struct world *w, int i)
+{
+	return (void **)w->board + FIRST_SLOT + i;
+}
+
+static int before_compact(struct world *w)
+{
+	int i, ret, nr;
+
+	ret = raw_type_add(w->arena.fd, NODE_BYTES, 1, &w->layout);
+	ret = ret ?: raw_slots_add(w->arena.fd, board_slot(w, 0), NR_SPARSE * sizeof(void *));
+	if (ret)
+		return ret;
+	nr = raw_refill(w->arena.fd, raw_class_of(&w->classes, NODE_BYTES), w->layout, w->span,
+			NR_SPARSE);
+	for (i = 0; i < nr; i++) {
+		struct gcarena_span *span = &w->span[i];
+		__u32 last = span->nr_slots - 1;
+		struct node *node = (void *)(uintptr_t)raw_slot(span, last);
+
+		*node = (struct node) { i ? *board_slot(w, i - 1) : NULL, i, ~(__u64)i };
+		*board_slot(w, i) = node;
+		span->free[last / 64] &= ~(1ULL << last % 64);
+	}
+	ret = nr == NR_SPARSE ? 0 : -EIO;
+	return ret ?: raw_release(w->arena.fd, w->span, nr);
+}
+
+static int call_compact(struct world *w)
+{
+	struct gcarena_collect collect = {
+		.size = sizeof(collect), .kind = GCARENA_COLLECT_COMPACT,
+	};
+
+	return raw_ioctl(w->arena.fd, GCARENA_IOC_COLLECT, &collect);
+}
+
+/* All are together in the first span, and know each other. */
+static int after_compact(struct world *w)
+{
+	int i;
+
+	for (i = 0; i < NR_SPARSE; i++) {
+		const struct node *node = *board_slot(w, i);
+
+		if (node->number != (__u64)i || node->check != ~node->number ||
+		    node->next != (i ? *board_slot(w, i - 1) : NULL))
+			return -EUCLEAN;
+		if ((uintptr_t)node - w->span[0].base >= w->span[0].nr_slots * w->span[0].slot_size)
+			return -EXDEV;
+	}
+	return raw_slots_del(w->arena.fd, board_slot(w, 0), NR_SPARSE * sizeof(void *));
+}
+
+static int call_pin(struct world *w)
+{
+	return raw_pin(w->arena.fd, (uintptr_t)w->board->nodes);
+}
+
+static int call_unpin(struct world *w)
+{
+	return raw_unpin(w->arena.fd, (uintptr_t)w->board->nodes);
+}
+
 static int call_roots_add(struct world *w)
 {
 	return raw_roots_add(w->arena.fd, &w->board->big[1], 8);
@@ -539,6 +607,9 @@ CALL(alloc, .recovers = true);
 CALL(free, .before = call_alloc);
 CALL(collect, .allocates = true);
 CALL(roots_add, .allocates = true, .after = call_roots_del);
+CALL(compact, .before = before_compact, .after = after_compact, .allocates = true);
+CALL(pin, .allocates = true, .after = call_unpin);
+CALL(unpin, .before = call_pin);
 CALL(roots_del, .before = before_roots_del);
 CALL(set);
 CALL(stats);

@@ -534,7 +534,7 @@ long op_collect(struct worker *w)
 {
 	struct gcarena_collect collect = {
 		.flags = below(w, DICE_VALUE, 2) ? GCARENA_COLLECT_RELEASE : 0,
-		.kind = below(w, DICE_VALUE, 2) ? GCARENA_COLLECT_MINOR : GCARENA_COLLECT_FULL,
+		.kind = below(w, DICE_VALUE, GCARENA_COLLECT_COMPACT + 1),
 	};
 	bool exact = true;
 	long ret = command(w, choose_fd(w), GCARENA_IOC_COLLECT, &collect, sizeof(collect), &exact);
@@ -576,8 +576,11 @@ long op_roots_add(struct worker *w)
 		roots.addr = (uintptr_t)world.objects;
 		roots.len = 1 + roots.len % sizeof(world.objects);
 	}
+	if (one_in(w, DICE_TARGET, 3))
+		roots.flags = GCARENA_ROOTS_PRECISE;
 	ret = command(w, choose_fd(w), GCARENA_IOC_ROOTS_ADD, &roots, sizeof(roots), &exact);
 	if (exact && !ret) {
+		range->flags = roots.flags;
 		range->addr = roots.addr;
 		range->len = roots.len;
 	}
@@ -587,9 +590,32 @@ long op_roots_add(struct worker *w)
 long op_roots_del(struct worker *w)
 {
 	struct range *range = &world.ranges[below(w, DICE_VALUE, NR_RANGES)];
-	struct gcarena_roots roots = { .addr = range->addr, .len = range->len };
+	struct gcarena_roots roots = {
+		.flags = range->flags, .addr = range->addr, .len = range->len,
+	};
 
 	if (one_in(w, DICE_VALUE, 8))
 		roots.addr = choose_root(w);
 	return command(w, choose_fd(w), GCARENA_IOC_ROOTS_DEL, &roots, sizeof(roots), NULL);
+}
+
+/* ---- Pins ---------------------------------------------------------------- */
+
+static long change_pin(struct worker *w, unsigned int cmd)
+{
+	struct gcarena_pin args = { .addr = choose_object(w) + below(w, DICE_VALUE, 64) };
+
+	if (one_in(w, DICE_VALUE, 4))
+		args.addr = choose_memory(w);
+	return command(w, choose_fd_of(w, args.addr), cmd, &args, sizeof(args), NULL);
+}
+
+long op_pin(struct worker *w)
+{
+	return change_pin(w, GCARENA_IOC_PIN);
+}
+
+long op_unpin(struct worker *w)
+{
+	return change_pin(w, GCARENA_IOC_UNPIN);
 }

@@ -27,6 +27,8 @@ static const int own[][MAX_OWN] = {
 	[_IOC_NR(GCARENA_IOC_SET)] = { ENXIO, EPERM },
 	[_IOC_NR(GCARENA_IOC_STATS)] = { 0 },
 	[_IOC_NR(GCARENA_IOC_OBJECT)] = { ENOENT },
+	[_IOC_NR(GCARENA_IOC_PIN)] = { ENXIO, ENOENT, ENOSPC },
+	[_IOC_NR(GCARENA_IOC_UNPIN)] = { ENXIO, ENOENT },
 };
 
 static bool contains(const int *list, int error)
@@ -39,7 +41,7 @@ static bool contains(const int *list, int error)
 
 static const char * const names[] = {
 	"INFO", "CREATE", "CLASSES", "TYPE_ADD", "REFILL", "RELEASE", "ALLOC", "FREE", "COLLECT",
-	"ROOTS_ADD", "ROOTS_DEL", "SET", "STATS", "OBJECT",
+	"ROOTS_ADD", "ROOTS_DEL", "SET", "STATS", "OBJECT", "PIN", "UNPIN",
 };
 
 static bool is_command(unsigned int cmd)

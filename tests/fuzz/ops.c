@@ -19,6 +19,8 @@ const struct op_info ops[] = {
 	OP(set, 4),
 	OP(stats, 3),
 	OP(object, 6),
+	OP(pin, 4),
+	OP(unpin, 2),
 	OP(unknown, 2),
 	OP(map, 8),
 	OP(unmap, 4),

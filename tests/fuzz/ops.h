@@ -35,6 +35,8 @@ long op_roots_del(struct worker *w);
 long op_set(struct worker *w);
 long op_stats(struct worker *w);
 long op_object(struct worker *w);
+long op_pin(struct worker *w);
+long op_unpin(struct worker *w);
 long op_unknown(struct worker *w);
 
 /* memory.c: mappings of arenas */

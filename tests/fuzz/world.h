@@ -101,6 +101,7 @@ struct worker {
 
 struct range {
 	_Atomic uint64_t addr, len;
+	_Atomic uint32_t flags;
 };
 
 struct scribble {

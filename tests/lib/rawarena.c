@@ -216,10 +216,11 @@ int raw_collect(int fd, __u32 flags, struct gcarena_collect *collect)
 	return raw_ioctl(fd, GCARENA_IOC_COLLECT, collect);
 }
 
-static int roots_change(int fd, unsigned long cmd, const void *start, __u64 len)
+static int roots_change(int fd, unsigned long cmd, __u32 flags, const void *start, __u64 len)
 {
 	struct gcarena_roots roots = {
 		.size = sizeof(roots),
+		.flags = flags,
 		.addr = to_u64(start),
 		.len = len,
 	};
@@ -229,12 +230,36 @@ static int roots_change(int fd, unsigned long cmd, const void *start, __u64 len)
 
 int raw_roots_add(int fd, const void *start, __u64 len)
 {
-	return roots_change(fd, GCARENA_IOC_ROOTS_ADD, start, len);
+	return roots_change(fd, GCARENA_IOC_ROOTS_ADD, 0, start, len);
 }
 
 int raw_roots_del(int fd, const void *start, __u64 len)
 {
-	return roots_change(fd, GCARENA_IOC_ROOTS_DEL, start, len);
+	return roots_change(fd, GCARENA_IOC_ROOTS_DEL, 0, start, len);
+}
+
+int raw_slots_add(int fd, const void *start, __u64 len)
+{
+	return roots_change(fd, GCARENA_IOC_ROOTS_ADD, GCARENA_ROOTS_PRECISE, start, len);
+}
+
+int raw_slots_del(int fd, const void *start, __u64 len)
+{
+	return roots_change(fd, GCARENA_IOC_ROOTS_DEL, GCARENA_ROOTS_PRECISE, start, len);
+}
+
+int raw_pin(int fd, __u64 addr)
+{
+	struct gcarena_pin pin = { .size = sizeof(pin), .addr = addr };
+
+	return raw_ioctl(fd, GCARENA_IOC_PIN, &pin);
+}
+
+int raw_unpin(int fd, __u64 addr)
+{
+	struct gcarena_pin pin = { .size = sizeof(pin), .addr = addr };
+
+	return raw_ioctl(fd, GCARENA_IOC_UNPIN, &pin);
 }
 
 int raw_refill(int fd, __u32 size_class, __u32 layout, struct gcarena_span *spans,

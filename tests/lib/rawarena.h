@@ -62,6 +62,10 @@ int raw_set(int fd, __u32 param, __s64 value, __s64 *old);
 int raw_collect(int fd, __u32 flags, struct gcarena_collect *collect);
 int raw_roots_add(int fd, const void *start, __u64 len);
 int raw_roots_del(int fd, const void *start, __u64 len);
+int raw_slots_add(int fd, const void *start, __u64 len);	/* GCARENA_ROOTS_PRECISE */
+int raw_slots_del(int fd, const void *start, __u64 len);
+int raw_pin(int fd, __u64 addr);
+int raw_unpin(int fd, __u64 addr);
 
 /* Up to @nr spans; returns how many. */
 int raw_refill(int fd, __u32 size_class, __u32 layout, struct gcarena_span *spans,
