@@ -429,7 +429,8 @@ static u64 take_slot(struct gcarena_compact *c, struct filler *fill)
 	for (;; fill->span = next_span(fill->span), fill->index = 0) {
 		if (*forward_of(c, fill->span->start))
 			continue;	/* it is to be emptied */
-		while (fill->index < fill->span->nr_slots && slot_is_allocated(fill->span, fill->index))
+		while (fill->index < fill->span->nr_slots &&
+		       slot_is_allocated(fill->span, fill->index))
 			fill->index++;
 		if (fill->index < fill->span->nr_slots)
 			return fill->span->start + fill->index++ * fill->span->slot_bytes;
@@ -461,6 +462,20 @@ static int plan_bucket(struct gcarena_compact *c, struct heap_bucket *bucket)
 	return ret;
 }
 
+static int plan_layout(struct gcarena_compact *c, const struct heap_layout *layout)
+{
+	unsigned int class;
+	int ret = 0;
+
+	if (layout->scan == GCARENA_SCAN_ALL)
+		return 0;
+	for (class = GCARENA_CLASS_LARGE + 1; class < GCARENA_NR_CLASSES && !ret; class++) {
+		if (layout->buckets[class])
+			ret = plan_bucket(c, layout->buckets[class]);
+	}
+	return ret;
+}
+
 /**
  * gcarena_compact_plan_slots() - plan to empty spans into free slots of others
  * @c: the compaction, with all pins
@@ -469,21 +484,11 @@ static int plan_bucket(struct gcarena_compact *c, struct heap_bucket *bucket)
  */
 int gcarena_compact_plan_slots(struct gcarena_compact *c)
 {
-	struct heap_layout *layout;
-	unsigned int class;
 	int ret = sort_buckets(c);
 	u32 i;
 
-	for (i = 0; i < c->heap->nr_layouts && !ret; i++) {
-		layout = c->heap->layouts[i];
-		if (layout->scan == GCARENA_SCAN_ALL)
-			continue;
-		for (class = GCARENA_CLASS_LARGE + 1; class < GCARENA_NR_CLASSES && !ret; class++) {
-			if (layout->buckets[class])
-				ret = plan_bucket(c, layout->buckets[class]);
-		}
-		ret = ret ?: may_go_on(c);
-	}
+	for (i = 0; i < c->heap->nr_layouts && !ret; i++)
+		ret = plan_layout(c, c->heap->layouts[i]) ?: may_go_on(c);
 	if (ret)
 		gcarena_compact_cancel(c);
 	return ret;

@@ -89,7 +89,7 @@ static void span_shape(struct heap_span *span, unsigned int class, u64 bytes)
 
 /* A span without blocks, or NULL. */
 static struct heap_span *span_blank(struct gcarena_heap *heap, struct heap_layout *layout,
-				  unsigned int class, u64 bytes)
+				    unsigned int class, u64 bytes)
 {
 	struct heap_span *span = span_alloc(heap, class);
 

@@ -227,7 +227,8 @@ static bool check_tree(const struct node *n, unsigned int depth, uint64_t id)
 		return false;
 	if (!depth)
 		return !n->next && !n->other;
-	return check_tree(n->next, depth - 1, 2 * id) && check_tree(n->other, depth - 1, 2 * id + 1);
+	return check_tree(n->next, depth - 1, 2 * id) &&
+	       check_tree(n->other, depth - 1, 2 * id + 1);
 }
 
 TEST_F_TIMEOUT(compact, tree_between_other_collections, 120)
@@ -571,11 +572,8 @@ TEST_F_TIMEOUT(compact, many_slots, 120)
 	compact(_metadata, self);
 	EXPECT_LT(nr / 2, self->collected.moved_objects);
 	for (i = 0; i < nr; i++) {
-		if (i % 5) {
-			ASSERT_TRUE(is_whole(*slot[i], i));
-		} else {
-			ASSERT_EQ(check_of(i, 0), (uintptr_t)*slot[i]);
-		}
+		ASSERT_TRUE(i % 5 ? is_whole(*slot[i], i)
+				  : (uintptr_t)*slot[i] == check_of(i, 0));
 	}
 	for (i = 0; i < nr; i++)
 		ASSERT_EQ(0, gca_root_slot_free(slot[i]));

@@ -197,8 +197,10 @@ static void predict(struct world *w)
 {
 	u32 i, k;
 
-	for (i = 0; i < w->nr; i++)
-		w->nodes[i].live = w->nodes[i].fixed = false;
+	for (i = 0; i < w->nr; i++) {
+		w->nodes[i].live = false;
+		w->nodes[i].fixed = false;
+	}
 	for (i = 0; i < NR_ROOTS; i++) {
 		reach(w, w->roots[i]);
 		reach(w, w->precise[i]);
@@ -347,7 +349,9 @@ static void world_open(struct __test_metadata *_metadata, struct world *w,
 	w->layouts[LONG_TYPED] = layout_new(heap, 130, long_map);
 	ASSERT_NE(NULL, w->layouts[LONG_TYPED]);
 	for (i = 0; i < NR_ROOTS; i++)
-		w->roots[i] = w->precise[i] = NONE;
+		w->roots[i] = NONE;
+	for (i = 0; i < NR_ROOTS; i++)
+		w->precise[i] = NONE;
 }
 
 static void populate(struct __test_metadata *_metadata, struct world *w, u32 nr, u32 per_node)
@@ -458,7 +462,8 @@ TEST_F_TIMEOUT(core, dense_afterwards, 120)
 	for (i = 0; i < nr; i++) {
 		size = next_random(&seed) % 5;
 		pools[size] = pools[size].heap ? pools[size] :
-			      (struct pool) { .heap = &self->heap, .class = core_class_of(sizes[size]),
+			      (struct pool) { .heap = &self->heap,
+					      .class = core_class_of(sizes[size]),
 					      .layout = self->heap.layouts[1] };
 		roots[kept] = BASE + pool_alloc(&pools[size]);
 		kept += next_random(&seed) % 10 == 0;
@@ -495,32 +500,110 @@ TEST_F_TIMEOUT(core, dense_afterwards, 120)
 	free(roots);
 }
 
-/* Dense spans at the high end, and nothing below: they come down as they are. */
-TEST_F(core, spans_come_down)
+/* 3 MiB of objects at the high end, full of their numbers, and nothing below. */
+static u64 high_objects(struct gcarena_heap *heap, struct heap_span **last)
 {
-	struct heap_span *low = large_new(&self->heap, self->heap.layouts[1], 6 * MIB);
-	struct pool pool = { .heap = &self->heap, .layout = self->heap.layouts[1],
+	struct heap_span *low = large_new(heap, heap->layouts[1], 6 * MIB);
+	struct pool pool = { .heap = heap, .layout = heap->layouts[1],
 			     .class = core_class_of(1024) };
-	struct gcarena_compact c;
-	u64 at = 0, i, to;
+	u64 at = 0, i;
 
-	ASSERT_NE(NULL, low);
 	for (i = 0; i < 3 * MIB / 1024; i++) {
 		at = pool_alloc(&pool);
-		*core_word(&self->heap, at) = i;
+		*core_word(heap, at) = i;
 	}
 	pool_close(&pool);
-	gcarena_slot_free(&self->heap, &(struct heap_slot) { low, 0 });
-	EXPECT_LE(4, self->heap.nr_chunks - self->heap.nr_empty + 2);
+	*last = gcarena_heap_resolve(heap, at).span;
+	gcarena_slot_free(heap, &(struct heap_slot) { low, 0 });
+	return at;
+}
+
+static u64 first_told, nr_told;
+
+static void count_page(u64 page)
+{
+	first_told = min(first_told, page);
+	nr_told++;
+}
+
+/* They come down as they are. */
+TEST_F(core, spans_come_down)
+{
+	struct gcarena_compact c;
+	struct heap_span *last;
+	u64 at = high_objects(&self->heap, &last), to;
+
+	first_told = ~0ULL;
+	nr_told = 0;
+	core_wrote = count_page;
 	ASSERT_EQ(0, gcarena_compact_init(&c, &self->heap));
 	ASSERT_EQ(0, gcarena_compact_plan_spans(&c));
 	to = gcarena_compact_forward(&c, at + 5);
 	EXPECT_LT(to, at);
 	gcarena_compact_move(&c);
-	EXPECT_EQ(i - 1, *core_word(&self->heap, to - 5));
+	core_wrote = NULL;
+	EXPECT_EQ(3 * MIB / 1024 - 1, *core_word(&self->heap, to - 5));
 	EXPECT_EQ(6 * MIB, gcarena_chunks_release(&self->heap, 0));
 	EXPECT_EQ(2, self->heap.top);
 	EXPECT_EQ(3 * MIB / 1024, c.moved.objects);
+	EXPECT_EQ(0, first_told);
+	EXPECT_EQ(3 * MIB >> PAGE_SHIFT, nr_told);
+	EXPECT_WHOLE(&self->heap, 0);
+	gcarena_compact_destroy(&c);
+}
+
+/* With a span that somebody holds, or a pinned object, a chunk cannot be emptied. */
+TEST_F(core, chunks_that_cannot_be_emptied)
+{
+	struct gcarena_compact c;
+	struct heap_span *last;
+	u64 at = high_objects(&self->heap, &last), i;
+	unsigned long word = BASE + at;
+
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, gcarena_compact_init(&c, &self->heap));
+		if (i) {
+			gcarena_compact_pin_words(&c, &word, 1);
+		} else {
+			list_del_init(&last->link);
+			last->lease = (void *)1;
+		}
+		ASSERT_EQ(0, gcarena_compact_plan_spans(&c));
+		EXPECT_EQ(at, gcarena_compact_forward(&c, at));
+		EXPECT_EQ(last->start, gcarena_compact_forward(&c, last->start));
+		/* But the chunk below can. */
+		at = last->start - 2 * MIB;
+		EXPECT_NE(at, gcarena_compact_forward(&c, at));
+		at = word - BASE;
+		gcarena_compact_cancel(&c);
+		EXPECT_EQ(last->start - 2 * MIB, gcarena_compact_forward(&c, last->start - 2 * MIB));
+		gcarena_compact_destroy(&c);
+		if (last->lease) {
+			last->lease = NULL;
+			gcarena_span_settle(&self->heap, last);
+		}
+		EXPECT_WHOLE(&self->heap, 0);
+	}
+}
+
+TEST_F(core, no_memory_to_come_down)
+{
+	struct gcarena_compact c;
+	struct heap_span *last;
+	u64 at = high_objects(&self->heap, &last);
+	long nth;
+
+	ASSERT_EQ(0, gcarena_compact_init(&c, &self->heap));
+	for (nth = 0; nth < 20; nth++) {
+		core_fail_after = nth;
+		EXPECT_EQ(-ENOMEM, gcarena_compact_plan_spans(&c));
+		core_fail_after = -1;
+		EXPECT_EQ(at, gcarena_compact_forward(&c, at));
+		EXPECT_WHOLE(&self->heap, 0);
+	}
+	ASSERT_EQ(0, gcarena_compact_plan_spans(&c));
+	EXPECT_NE(at, gcarena_compact_forward(&c, at));
+	gcarena_compact_cancel(&c);
 	EXPECT_WHOLE(&self->heap, 0);
 	gcarena_compact_destroy(&c);
 }
@@ -618,10 +701,13 @@ TEST_F(core, leased_spans_are_left_alone_but_updated)
 	sparse(&self->heap, layout, spans, 6);
 	list_del_init(&spans[0]->link);
 	list_del_init(&spans[5]->link);
-	spans[0]->lease = spans[5]->lease = (void *)1;
+	spans[0]->lease = (void *)1;
+	spans[5]->lease = (void *)1;
 	target = only_object(spans[4]);
 	words = core_word(&self->heap, only_object(spans[5]));
-	words[0] = words[1] = words[3] = BASE + target + 8;
+	words[0] = BASE + target + 8;
+	words[1] = BASE + target + 8;
+	words[3] = BASE + target + 8;
 	ASSERT_EQ(0, gcarena_compact_init(&c, &self->heap));
 	ASSERT_EQ(0, gcarena_compact_plan_slots(&c));
 	EXPECT_EQ(only_object(spans[5]), gcarena_compact_forward(&c, only_object(spans[5])));
@@ -636,7 +722,8 @@ TEST_F(core, leased_spans_are_left_alone_but_updated)
 	EXPECT_EQ(BASE + to + 8, words[1]);
 	EXPECT_EQ(BASE + to + 8, words[3]);
 	EXPECT_WHOLE(&self->heap, 0);
-	spans[0]->lease = spans[5]->lease = NULL;
+	spans[0]->lease = NULL;
+	spans[5]->lease = NULL;
 	gcarena_span_settle(&self->heap, spans[0]);
 	gcarena_span_settle(&self->heap, spans[5]);
 	gcarena_compact_destroy(&c);

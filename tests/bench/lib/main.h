@@ -10,6 +10,7 @@
 #include "contender.h"
 
 #include "workloads/alloc.h"
+#include "workloads/compact.h"
 #include "workloads/idle.h"
 #include "workloads/resident.h"
 #include "workloads/startup.h"
@@ -29,6 +30,7 @@ static const struct workload {
 	void (*run)(void);
 } workloads[] = {
 	{ "alloc", alloc_workload },
+	{ "compact", compact_workload },
 	{ "idle", idle_workload },
 	{ "resident", resident_workload },
 	{ "startup", startup_workload },
