@@ -436,14 +436,27 @@ TEST_F_TIMEOUT(core, random_graphs, 180)
 /* With poison, what is read where an object was is not what it was. */
 TEST_F_TIMEOUT(core, nothing_refers_to_what_was_left, 60)
 {
+	static u64 first[3000];
 	struct world *w = &world;
+	u64 at;
+	u32 i;
 
 	world_open(_metadata, w, &self->heap, 77);
 	populate(_metadata, w, 3000, 2);
 	pick_roots(w, 1, 3);
+	for (i = 0; i < 3000; i++)
+		first[i] = w->nodes[i].offset;
 	self->heap.poison = true;
 	ASSERT_EQ(0, compact_world(_metadata, w, NULL));
 	check_world(_metadata, w);
+	/* One of them was where nothing is now. */
+	for (i = 0, at = 0; i < 3000 && !at; i++) {
+		if (w->nodes[i].live && !gcarena_heap_resolve(&self->heap, first[i]).span &&
+		    gcarena_heap_chunk(&self->heap, first[i]))
+			at = first[i];
+	}
+	ASSERT_NE(0, at);
+	EXPECT_EQ(0xd5d5d5d5d5d5d5d5ULL, *core_word(&self->heap, at));
 }
 
 /* ---- What is gained ------------------------------------------------------------- */
@@ -536,6 +549,8 @@ TEST_F(core, spans_come_down)
 	first_told = ~0ULL;
 	nr_told = 0;
 	core_wrote = count_page;
+	/* As if it had never been used: it is no longer all zero afterwards. */
+	bitmap_clear(self->heap.chunks[0]->dirty, 0, GCARENA_CHUNK_BLOCKS);
 	ASSERT_EQ(0, gcarena_compact_init(&c, &self->heap));
 	ASSERT_EQ(0, gcarena_compact_plan_spans(&c));
 	to = gcarena_compact_forward(&c, at + 5);
@@ -546,6 +561,7 @@ TEST_F(core, spans_come_down)
 	EXPECT_EQ(6 * MIB, gcarena_chunks_release(&self->heap, 0));
 	EXPECT_EQ(2, self->heap.top);
 	EXPECT_EQ(3 * MIB / 1024, c.moved.objects);
+	EXPECT_FALSE(gcarena_heap_resolve(&self->heap, 0).span->zeroed);
 	EXPECT_EQ(0, first_told);
 	EXPECT_EQ(3 * MIB >> PAGE_SHIFT, nr_told);
 	EXPECT_WHOLE(&self->heap, 0);
@@ -576,7 +592,8 @@ TEST_F(core, chunks_that_cannot_be_emptied)
 		EXPECT_NE(at, gcarena_compact_forward(&c, at));
 		at = word - BASE;
 		gcarena_compact_cancel(&c);
-		EXPECT_EQ(last->start - 2 * MIB, gcarena_compact_forward(&c, last->start - 2 * MIB));
+		EXPECT_EQ(last->start - 2 * MIB,
+			  gcarena_compact_forward(&c, last->start - 2 * MIB));
 		gcarena_compact_destroy(&c);
 		if (last->lease) {
 			last->lease = NULL;
