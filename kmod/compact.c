@@ -678,9 +678,27 @@ static void update_word(struct gcarena_compact *c, unsigned long *word, u64 at)
 	wrote(c, at, sizeof(*word));
 }
 
-/* @at: offset of words in one piece; @phase: words of an element that come before. */
-static void update_words(struct gcarena_compact *c, const struct heap_layout *layout, u64 at,
-			 u64 nr, u32 phase)
+/* Whole elements of at most 64 words from @at on; the end may cut the last one off. */
+static void update_short(struct gcarena_compact *c, const struct heap_layout *layout, u64 at,
+			 u64 nr)
+{
+	unsigned long *words = gcarena_heap_kaddr(c->heap, at);
+	u64 done, word, rest;
+
+	for (done = 0; done < nr; done += layout->elem_words) {
+		rest = layout->map[0];
+		if (nr - done < layout->elem_words)
+			rest &= BIT_ULL(nr - done) - 1;
+		for (; rest; rest &= rest - 1) {
+			word = done + __ffs64(rest);
+			update_word(c, words + word, at + word * sizeof(u64));
+		}
+	}
+}
+
+/* @phase: words of an element that come before @at. */
+static void update_elements(struct gcarena_compact *c, const struct heap_layout *layout, u64 at,
+			    u64 nr, u32 phase)
 {
 	unsigned long *words = gcarena_heap_kaddr(c->heap, at);
 	u64 done, n;
@@ -695,6 +713,16 @@ static void update_words(struct gcarena_compact *c, const struct heap_layout *la
 			update_word(c, words + word, at + word * sizeof(u64));
 		}
 	}
+}
+
+/* Words in one piece. */
+static void update_words(struct gcarena_compact *c, const struct heap_layout *layout, u64 at,
+			 u64 nr, u32 phase)
+{
+	if (layout->scan == GCARENA_SCAN_SHORT && !phase)
+		update_short(c, layout, at, nr);
+	else
+		update_elements(c, layout, at, nr, phase);
 }
 
 static void update_object(struct gcarena_compact *c, const struct heap_span *span, u64 start)
