@@ -87,6 +87,8 @@ static void handle_signals(struct worker *w)
 	sigaction(SIGUSR1, &action, NULL);
 	action.sa_flags |= SA_RESTART;
 	sigaction(SIGALRM, &action, NULL);
+	/* Another thread may close the end of a pipe that one writes to. */
+	signal(SIGPIPE, SIG_IGN);
 }
 
 static void *thread_main(void *arg)
