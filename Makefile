@@ -429,6 +429,15 @@ check-seeded: setup
 	@tests/seeded/run $(SEEDED)
 .PHONY: check-seeded
 
+# --- the model of concurrent marking: see tests/model/README.md -----------------------
+#
+# On this machine, a few minutes. MODEL="NAME ..." takes some of its cases.
+
+model:
+	@tools/setup model
+	@tests/model/run $(MODEL)
+.PHONY: model
+
 # --- installing -------------------------------------------------------------------
 
 .PHONY: install uninstall install-module install-user
@@ -502,6 +511,7 @@ help:
 	@echo 'make check-debug  tests in a kernel with KASAN and lockdep, built once (DEBUG_PASSES=...)'
 	@echo 'make check-seeded put bugs into copies of the module: do the tests find each?'
 	@echo '                  (SEEDED="name ...", SEEDED=--quick)'
+	@echo 'make model        check the model of concurrent marking (MODEL="name ...")'
 	@echo 'make lint         warnings, sparse, checkpatch, kernel-doc, shellcheck'
 	@echo 'make install      into PREFIX=$(PREFIX), the module into $(MODDIR)'
 	@echo 'make uninstall clean distclean'
