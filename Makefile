@@ -264,6 +264,27 @@ bench-vm:
 	+@$(SUBMAKE) module lib benches KREL=$(VM_KREL) >&2
 	@$(VM_RUN) --timeout 3600 -- tests/bench/run
 
+# --- latency benchmarks, and the contender written in Go ----------------------------
+#
+# Pauses, write barriers and a key-value store, up to 1 GiB live: an hour at most.
+# LATENCY_FLAGS="--quick" or "--only kv" for a part of it.
+
+LATENCY_VM := --memory 7168 --append "tsc=reliable clearcpuid=297,580"
+
+.PHONY: bench-latency
+benches: $(if $(shell command -v go),$(B)/bench/go)
+$(B)/bench/go: $(wildcard tests/bench/go/*)
+	@mkdir -p $(@D)
+	@echo "  GO      $@"
+	@cd tests/bench/go && CGO_ENABLED=0 GOFLAGS=-mod=mod GOTOOLCHAIN=local GOPROXY=off \
+		go build -trimpath -o $(CURDIR)/$@ .
+
+bench-latency:
+	@tools/setup build vm bench
+	+@$(SUBMAKE) module lib benches KREL=$(VM_KREL) >&2
+	@$(VM_RUN) $(LATENCY_VM) --timeout 5400 -- tests/bench/run --latency $(LATENCY_FLAGS)
+	@tests/bench/plot
+
 # --- and under other kernels --------------------------------------------------------
 #
 # The programs are built once; tools/check-kernels builds a module for each kernel.
@@ -505,6 +526,8 @@ help:
 	@echo 'make bench-core   marking and sweeping on this machine, beside libgc'
 	@echo 'make demo         build, boot a VM, run the demo'
 	@echo 'make bench        build, boot a VM, run the benchmarks'
+	@echo 'make bench-latency'
+	@echo '                  pauses, write barriers, a key-value store: also beside Go'
 	@echo 'make soak         what takes too long for make check: half an hour in VMs'
 	@echo 'make fuzz         random programs against the ABI (FUZZ_SECONDS=60, FUZZ_SEED=)'
 

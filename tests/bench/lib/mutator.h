@@ -9,8 +9,9 @@
  *		anywhere: the nodes of graph.h are like this, but there nobody knows
  *		who points to a node
  *
- * A transaction is MUTATOR_ALLOCATIONS allocations. All but the last become garbage after
- * MUTATOR_RING more; the last takes the place of a random live node, whose predecessor
+ * A transaction is MUTATOR_ALLOCATIONS allocations. All but the last are of garbage=
+ * bytes without pointers (default: nodes as the others), and become garbage after
+ * MUTATOR_RING more; the last is a node that takes the place of a random live node, whose predecessor
  * is written: one write to an old object for each transaction.
  */
 #ifndef MUTATOR_H
@@ -26,7 +27,7 @@
 static struct {
 	struct graph_node **nodes;	/* hidden: keeps nothing alive */
 	size_t nr, mask, inverse;
-	size_t turn;
+	size_t turn, garbage;
 	uint64_t seed;
 	void (*replace)(size_t i, struct graph_node *new);
 	contender_type type;
@@ -34,7 +35,7 @@ static struct {
 
 /* What keeps objects alive; data segment. */
 static struct graph_node *mutator_root;
-static struct graph_node *mutator_ring[MUTATOR_RING];
+static void *mutator_ring[MUTATOR_RING];
 
 static inline struct graph_node *mutator_alloc(void)
 {
@@ -126,6 +127,8 @@ static void mutator_build(void)
 
 	mutator.nr = bench_arg_number("mib", 64) * MIB / sizeof(struct graph_node);
 	mutator.mask = mutator.nr - 1;
+	if (*bench_arg("garbage", ""))
+		mutator.garbage = bench_arg_number("garbage", 64);
 	if (mutator.nr & mutator.mask)
 		bench_die("mib= must be a power of two");
 	mutator.nodes = bench_hidden_alloc(mutator.nr * sizeof(*mutator.nodes));
@@ -142,14 +145,16 @@ static void mutator_build(void)
 	contender_auto_collect(true);
 }
 
-static inline struct graph_node *mutator_garbage(void)
+static inline void mutator_garbage(void)
 {
-	struct graph_node **slot = &mutator_ring[mutator.turn++ % MUTATOR_RING];
-	struct graph_node *n = mutator_alloc();
+	void **slot = &mutator_ring[mutator.turn++ % MUTATOR_RING], *new;
 
+	new = mutator.garbage ? contender_alloc_noscan(mutator.garbage) : mutator_alloc();
+	if (__builtin_expect(!new, 0))
+		bench_die("out of memory");
+	*(volatile long *)new = 1;
 	contender_free(*slot);
-	*slot = n;
-	return n;
+	*slot = new;
 }
 
 /* The first node is never replaced: it is the root. */
@@ -186,7 +191,10 @@ static void mutator_check(void)
 /* Transactions in which as much is allocated as lives, cycles= times. */
 static size_t mutator_transactions(unsigned long cycles)
 {
-	return bench_arg_number("cycles", cycles) * mutator.nr / MUTATOR_ALLOCATIONS;
+	size_t node = sizeof(struct graph_node);
+	size_t bytes = (MUTATOR_ALLOCATIONS - 1) * (mutator.garbage ?: node) + node;
+
+	return bench_arg_number("cycles", cycles) * mutator.nr * node / bytes;
 }
 
 #endif /* MUTATOR_H */

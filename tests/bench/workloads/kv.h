@@ -7,7 +7,7 @@
  *
  * A request's latency counts from the moment at which it should have come: one that has to
  * wait because an earlier one took long is late. (Timed from the moment at which it
- * is served, a pause of a second would be one slow request, where 50000 had to wait.)
+ * is served, a pause of a second would be one slow request, where thousands had to wait.)
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,8 +17,8 @@
 #include "lib/watch.h"
 
 #define KV_KEY_LENGTH	20	/* "user:0000000000:name" */
-#define KV_VALUE_MIN	128
-#define KV_VALUE_SPAN	768
+#define KV_VALUE_MIN	512
+#define KV_VALUE_SPAN	3072
 #define KV_POLL		4096
 /* What an entry takes, payload alone: for the number of keys. */
 #define KV_ENTRY_BYTES	(sizeof(struct kv_entry) + 8 + KV_KEY_LENGTH + 1 + \
@@ -197,7 +197,7 @@ static void kv_report(const struct histogram *latency)
 static void kv_workload(void)
 {
 	uint64_t seconds = bench_arg_number("seconds", 20), start, end, cpu;
-	unsigned long rate = bench_arg_number("rate", 20000);
+	unsigned long rate = bench_arg_number("rate", 15000);
 	struct histogram latency;
 
 	contender_init();
