@@ -44,8 +44,7 @@ func denseRound(writes int) int64 {
 	start := nowNs()
 	mask := uint64(nr - 1)
 	for i := 0; i < writes; i++ {
-		both := seed.next()
-		at(int(both & mask)).a = at(int(both >> 32 & mask))
+		at(int(seed.next() >> 32 & mask)).a = at(i & (nr - 1))
 	}
 	return nowNs() - start
 }
