@@ -138,7 +138,7 @@ func kvServe(latency *histogram, start, end int64, rate int64) {
 
 func kvWorkload() {
 	var latency histogram
-	rate := argNumber("rate", 8000)
+	rate := argNumber("rate", 5000)
 	kvBuild()
 	pausesStart()
 	watchStart()

@@ -11,8 +11,9 @@
  *
  * A transaction is MUTATOR_ALLOCATIONS allocations. All but the last are of garbage=
  * bytes without pointers (default: nodes as the others), and become garbage after
- * MUTATOR_RING more; the last is a node that takes the place of a random live node, whose predecessor
- * is written: one write to an old object for each transaction.
+ * MUTATOR_RING more; the last is a node that takes the place of a random live one, whose
+ * predecessor is written: one write to an old object for each transaction, two in the
+ * random graph.
  */
 #ifndef MUTATOR_H
 #define MUTATOR_H

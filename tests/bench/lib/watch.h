@@ -69,8 +69,10 @@ static void watch_stop(void)
 	atomic_store(&watch.over, true);
 	pthread_join(watch.thread, NULL);
 	bench_result("other thread, longest gap", "ms", watch.gaps.max / 1e6);
-	bench_result("other thread, 99.9 % gap", "ms", histogram_percentile(&watch.gaps, 99.9) / 1e6);
-	bench_result("other thread, median gap", "ms", histogram_percentile(&watch.gaps, 50) / 1e6);
+	bench_result("other thread, 99.9 % gap", "ms",
+		     histogram_percentile(&watch.gaps, 99.9) / 1e6);
+	bench_result("other thread, median gap", "ms",
+		     histogram_percentile(&watch.gaps, 50) / 1e6);
 	bench_result("other thread, looks", "", watch.gaps.total);
 }
 

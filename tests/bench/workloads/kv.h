@@ -197,7 +197,7 @@ static void kv_report(const struct histogram *latency)
 static void kv_workload(void)
 {
 	uint64_t seconds = bench_arg_number("seconds", 20), start, end, cpu;
-	unsigned long rate = bench_arg_number("rate", 8000);
+	unsigned long rate = bench_arg_number("rate", 5000);
 	struct histogram latency;
 
 	contender_init();

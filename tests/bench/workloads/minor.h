@@ -57,7 +57,7 @@ static void minor_write(struct minor_node **node, size_t nr, size_t writes, uint
 
 /* The median time of collections of that kind, with pages written before each, ms. */
 static double minor_time(enum gca_kind kind, struct minor_node **node, size_t nr,
-			  unsigned long per_mille)
+			 unsigned long per_mille)
 {
 	struct gca_collection collected = { .size = sizeof(collected) };
 	uint64_t seed = 88172645463325252ULL;
