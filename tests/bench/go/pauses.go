@@ -39,8 +39,8 @@ func pausesReport() {
 		return
 	}
 	sort.Slice(pauses.ns, func(i, j int) bool { return pauses.ns[i] < pauses.ns[j] })
-	last := len(pauses.ns) - 1
-	result("pause, longest", "ms", float64(pauses.ns[last])/1e6)
-	result("pause, 99th percentile", "ms", float64(pauses.ns[last*99/100])/1e6)
-	result("pause, median", "ms", float64(pauses.ns[len(pauses.ns)/2])/1e6)
+	nr := len(pauses.ns)
+	result("pause, longest", "ms", float64(pauses.ns[nr-1])/1e6)
+	result("pause, 99th percentile", "ms", float64(pauses.ns[(nr*99+99)/100-1])/1e6)
+	result("pause, median", "ms", float64(pauses.ns[nr/2])/1e6)
 }

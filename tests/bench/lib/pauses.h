@@ -47,7 +47,8 @@ static inline void pauses_report(void)
 		return;
 	qsort(pauses.ns, pauses.nr, sizeof(*pauses.ns), pauses_compare);
 	bench_result("pause, longest", "ms", pauses.ns[pauses.nr - 1] / 1e6);
-	bench_result("pause, 99th percentile", "ms", pauses.ns[(pauses.nr - 1) * 99 / 100] / 1e6);
+	bench_result("pause, 99th percentile", "ms",
+		     pauses.ns[(pauses.nr * 99 + 99) / 100 - 1] / 1e6);
 	bench_result("pause, median", "ms", pauses.ns[pauses.nr / 2] / 1e6);
 }
 
