@@ -8,8 +8,10 @@
  * change later (gc_percent, limit, min_heap) changes under the heap lock.
  */
 #include <linux/capability.h>
+#include <linux/memcontrol.h>
 
 #include "arena.h"
+#include "collect.h"
 #include "dirty.h"
 #include "park.h"
 
@@ -70,6 +72,10 @@ struct gcarena *gcarena_create(void)
 	xa_init(&arena->owners);
 	gcarena_events_init(&arena->events);
 	arena->dirty_method = gcarena_dirty_method();
+	arena->generational = gcarena_generational_default(arena->dirty_method);
+	arena->concurrent_allowed = gcarena_concurrent_default(arena->dirty_method);
+	arena->memcg = get_mem_cgroup_from_mm(current->mm);
+	INIT_WORK(&arena->tracer, gcarena_concurrent_work);
 	INIT_DELAYED_WORK(&arena->background, gcarena_background_work);
 	return arena;
 }
@@ -88,10 +94,12 @@ void gcarena_put(struct gcarena *arena)
 /* No file and no VMA refers to the arena any more. */
 void gcarena_destroy(struct gcarena *arena)
 {
+	/* The tracer, while it is queued or runs, has a reference to the file. */
 	cancel_delayed_work_sync(&arena->background);
 	if (arena->created) {
 		/* Nobody else can hold it; the core's functions expect it held. */
 		mutex_lock(&arena->lock);
+		gcarena_concurrent_abandon(arena);
 		gcarena_owners_destroy(arena);
 		gcarena_mappings_reap(arena, true);
 		gcarena_heap_destroy(&arena->heap);
@@ -102,6 +110,7 @@ void gcarena_destroy(struct gcarena *arena)
 	mutex_destroy(&arena->lock);
 	mutex_destroy(&arena->setup_lock);
 	mutex_destroy(&arena->events.read_lock);
+	mem_cgroup_put(arena->memcg);
 	gcarena_put(arena);
 }
 
@@ -113,7 +122,8 @@ static int arena_setup(struct gcarena *arena, const struct gcarena_params *param
 	ret = gcarena_heap_init(&arena->heap, params->reserve, params->limit);
 	if (ret)
 		return ret;
-	gcarena_pacer_init(&arena->pacer, params->gc_percent, params->min_heap);
+	gcarena_pacer_init(&arena->pacer, params->gc_percent, params->min_heap,
+			   arena->generational);
 	arena->params = *params;
 	smp_store_release(&arena->created, true);	/* pairs with gcarena_is_created() */
 	return 0;

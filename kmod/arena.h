@@ -53,6 +53,7 @@
 #include "heap.h"
 #include "pacer.h"
 
+struct gcarena_concurrent;
 struct gcarena_marker;
 struct gcarena_parker;
 struct gcarena_ranges;
@@ -134,6 +135,11 @@ struct gcarena_counters {
 	u64 pause_total_ns;
 	u64 pause_last_ns;
 	u64 pause_max_ns;
+	u64 pauses[GCARENA_PAUSE_BUCKETS];
+	u64 cycles_concurrent;
+	u64 rounds;
+	u64 concurrent_ns;
+	u64 assist_ns;
 	u64 mark_total_ns;
 	u64 root_total_ns;
 	u64 sweep_total_ns;
@@ -157,11 +163,16 @@ struct gcarena_counters {
  * @owners: struct gcarena_owner by thread number; see lease.c
  * @counters: statistics
  * @params: fixed once @created is set; gc_percent, limit, min_heap change under @lock
- * @generational: minor cycles have been asked for: full ones clear the dirty bits, too
+ * @generational: there may be minor cycles: full ones clear the dirty bits, too
+ * @concurrent_allowed: cycles that begin by themselves may trace beside the program
  * @must_trace_all: the marks are not those of a completed cycle
+ * @concurrent: the concurrent cycle that is on, or NULL
+ * @trace_ns: time that the last full and the last minor cycle took; 0: there was none
+ * @trace_steps: struct gcarena_marker.steps of the last concurrent ones
  * @dirty_method: enum gcarena_dirty_method
  * @setup_lock: orders CREATE and the first mmap()
  * @created: set last, with release semantics, when heap and params are ready
+ * @file: the open file whose arena this is; no reference
  * @inode: the arena's own: page tables are found through its address_space
  * @backing_lock: see above
  * @mappings_lock: see above
@@ -185,6 +196,9 @@ struct gcarena_counters {
  * @events: what read() tells
  * @background: sweeps and gives memory back after a cycle; see background.c
  * @background_refills: counters.refills when @background last ran to its end
+ * @waiters: threads that wait for @lock
+ * @tracer: advances @concurrent; see concurrent.c
+ * @memcg: what the program's kernel memory is charged to, also by @tracer; may be NULL
  */
 struct gcarena {
 	struct mutex lock;		/* heap, pacer, owners, counters */
@@ -194,12 +208,17 @@ struct gcarena {
 	struct gcarena_counters counters;
 	struct gcarena_params params;
 	bool generational;
+	bool concurrent_allowed;
 	bool must_trace_all;
+	struct gcarena_concurrent *concurrent;
+	u64 trace_ns[2];
+	u64 trace_steps[2];
 	u32 dirty_method;
 
 	struct mutex setup_lock;	/* created */
 	bool created;
 
+	struct file *file;
 	struct inode *inode;
 	struct rw_semaphore backing_lock;
 
@@ -225,11 +244,25 @@ struct gcarena {
 	struct gcarena_events events;
 	struct delayed_work background;
 	u64 background_refills;
+	atomic_t waiters;
+	struct work_struct tracer;
+	struct mem_cgroup *memcg;
 };
 
 static inline struct gcarena *gcarena_of_heap(struct gcarena_heap *heap)
 {
 	return container_of(heap, struct gcarena, heap);
+}
+
+/* Take the heap lock. Whoever traces under it lets go soon. Return: 0 or -EINTR. */
+static inline int gcarena_lock(struct gcarena *arena)
+{
+	int ret;
+
+	atomic_inc(&arena->waiters);
+	ret = mutex_lock_killable(&arena->lock);
+	atomic_dec(&arena->waiters);
+	return ret ? -EINTR : 0;
 }
 
 static inline bool gcarena_is_created(const struct gcarena *arena)
@@ -274,6 +307,10 @@ int gcarena_refill(struct gcarena *arena, struct gcarena_refill *arg);
 int gcarena_release(struct gcarena *arena, const struct gcarena_release *arg);
 void gcarena_owners_reap(struct gcarena *arena);
 void gcarena_owners_destroy(struct gcarena *arena);
+int gcarena_lease_large(struct gcarena *arena, struct gcarena_mapping *mapping,
+			struct heap_span *span);
+void gcarena_lease_large_end(struct gcarena *arena);
+void gcarena_lease_large_free(struct gcarena *arena, const struct heap_span *span);
 bool gcarena_lease_handed_out(const struct heap_slot *slot);
 size_t gcarena_lease_size(void);
 
@@ -286,6 +323,12 @@ int gcarena_object_query(struct gcarena *arena, struct gcarena_object *arg);
 int gcarena_collect_now(struct gcarena *arena, struct gcarena_collect *arg);
 int gcarena_collect_if_due(struct gcarena *arena);
 int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort effort);
+
+bool gcarena_generational_default(u32 dirty_method);
+
+/* concurrent.c: cycles beside the program */
+bool gcarena_concurrent_default(u32 dirty_method);
+void gcarena_concurrent_work(struct work_struct *work);
 
 /* roots.c: where the program's pointers are */
 int gcarena_range_add(struct gcarena *arena, u64 addr, u64 len);
@@ -314,5 +357,6 @@ void gcarena_info_fill(struct gcarena *arena, struct gcarena_info *info);
 long gcarena_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 extern struct kmem_cache *gcarena_lease_cache;
+extern struct workqueue_struct *gcarena_wq;
 
 #endif

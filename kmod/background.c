@@ -15,7 +15,6 @@
 #include <linux/ktime.h>
 
 #include "arena.h"
-#include "compat.h"
 
 #define BATCH_SPANS	256
 #define BUSY_DELAY	(HZ / 20 + 1)
@@ -73,11 +72,11 @@ void gcarena_background_work(struct work_struct *work)
 		mutex_unlock(&arena->lock);
 	}
 	if (delay)
-		queue_delayed_work(gcarena_any_cpu_wq(), &arena->background, delay);
+		queue_delayed_work(gcarena_wq, &arena->background, delay);
 }
 
 /* There is something to do soon. Any context that may take a spin lock. */
 void gcarena_background_kick(struct gcarena *arena)
 {
-	mod_delayed_work(gcarena_any_cpu_wq(), &arena->background, 1);
+	mod_delayed_work(gcarena_wq, &arena->background, 1);
 }

@@ -57,6 +57,18 @@ static inline bool gcarena_task_on_cpu(const struct task_struct *task)
 #endif
 }
 
+#ifdef CONFIG_X86_64
+/* Where its vector registers are kept. The kernel's own function is for the kernel. */
+static inline const struct fpu *gcarena_task_fpu(const struct task_struct *task)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+	return &task->thread.fpu;
+#else
+	return (const void *)(task + 1);
+#endif
+}
+#endif
+
 /* A thread that never runs user code: io_uring's and vhost's helpers, kthreads. */
 static inline bool gcarena_task_is_kernel_only(const struct task_struct *task)
 {
@@ -64,16 +76,6 @@ static inline bool gcarena_task_is_kernel_only(const struct task_struct *task)
 	return task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER);
 #else
 	return task->flags & (PF_KTHREAD | PF_IO_WORKER);
-#endif
-}
-
-/* The system's queue for work that may run on any CPU; the old name now warns. */
-static inline struct workqueue_struct *gcarena_any_cpu_wq(void)
-{
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
-	return system_unbound_wq;
-#else
-	return system_dfl_wq;
 #endif
 }
 

@@ -38,7 +38,7 @@ static int ioctl_info(struct gcarena *arena, union gcarena_args *args)
 {
 	u32 size = args->size;
 
-	if (mutex_lock_killable(&arena->lock))
+	if (gcarena_lock(arena))
 		return -EINTR;
 	args->info = (struct gcarena_info) { .size = size };
 	gcarena_info_fill(arena, &args->info);
@@ -50,7 +50,7 @@ static int ioctl_stats(struct gcarena *arena, union gcarena_args *args)
 {
 	u32 size = args->size;
 
-	if (mutex_lock_killable(&arena->lock))
+	if (gcarena_lock(arena))
 		return -EINTR;
 	args->stats = (struct gcarena_stats) { .size = size };
 	gcarena_stats_fill(arena, &args->stats);
@@ -146,7 +146,7 @@ static int ioctl_type_add(struct gcarena *arena, union gcarena_args *args)
 	map = copy_ptrmap(arg);
 	if (IS_ERR(map))
 		return PTR_ERR(map);
-	if (mutex_lock_killable(&arena->lock)) {
+	if (gcarena_lock(arena)) {
 		kvfree(map);
 		return -EINTR;
 	}
@@ -237,7 +237,7 @@ static int ioctl_set(struct gcarena *arena, union gcarena_args *args)
 
 	if (!gcarena_is_created(arena))
 		return -ENXIO;
-	if (mutex_lock_killable(&arena->lock))
+	if (gcarena_lock(arena))
 		return -EINTR;
 	ret = set_locked(arena, args->set.param, &args->set.value);
 	mutex_unlock(&arena->lock);
@@ -309,7 +309,7 @@ static const struct command commands[] = {
 		COMMAND(ioctl_set, gcarena_set, value, true,
 			.reserved = offsetof(struct gcarena_set, reserved)),
 	[_IOC_NR(GCARENA_IOC_STATS)] =
-		COMMAND(ioctl_stats, gcarena_stats, dirty_total_ns, true),
+		COMMAND(ioctl_stats, gcarena_stats, pauses, true),
 	[_IOC_NR(GCARENA_IOC_OBJECT)] =
 		COMMAND(ioctl_object, gcarena_object, state, true),
 };

@@ -29,6 +29,8 @@ module_param_named(stop_timeout_ms, gcarena_stop_timeout_ms, uint, 0644);
 MODULE_PARM_DESC(stop_timeout_ms,
 		 "How long a collection waits for the program's threads to stop, ms, 1 to 600000; then it is given up");
 
+struct workqueue_struct *gcarena_wq;
+
 static struct vfsmount *gcarena_mount;
 static int gcarena_mount_count;
 
@@ -63,6 +65,7 @@ static int gcarena_open(struct inode *inode, struct file *file)
 	}
 	file->f_mapping = arena->inode->i_mapping;
 	file->private_data = arena;
+	arena->file = file;
 	return nonseekable_open(inode, file);
 
 err_release_fs:
@@ -134,9 +137,15 @@ static int __init gcarena_init(void)
 	ret = gcarena_caches_create();
 	if (ret)
 		return ret;
+	/* As many as there are arenas with something to do: one that stalls delays none. */
+	gcarena_wq = alloc_workqueue("gcarena", WQ_UNBOUND | WQ_SYSFS, 0);
+	if (!gcarena_wq) {
+		ret = -ENOMEM;
+		goto err_destroy_caches;
+	}
 	ret = gcarena_park_module_init();
 	if (ret)
-		goto err_destroy_caches;
+		goto err_destroy_wq;
 	ret = misc_register(&gcarena_device);
 	if (ret)
 		goto err_park_exit;
@@ -144,6 +153,8 @@ static int __init gcarena_init(void)
 
 err_park_exit:
 	gcarena_park_module_exit();
+err_destroy_wq:
+	destroy_workqueue(gcarena_wq);
 err_destroy_caches:
 	gcarena_caches_destroy();
 	return ret;
@@ -152,6 +163,7 @@ err_destroy_caches:
 static void __exit gcarena_exit(void)
 {
 	misc_deregister(&gcarena_device);
+	destroy_workqueue(gcarena_wq);
 	gcarena_park_module_exit();
 	gcarena_caches_destroy();
 }

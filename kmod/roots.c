@@ -20,8 +20,7 @@
  * cannot be read, the program cannot read either; for an added range that is an error.
  * Unless what is missing is memory to read it into: then the cycle is given up.
  */
-#include <linux/elf.h>
-#include <linux/regset.h>
+#include <linux/kthread.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task_stack.h>
 #include <linux/uaccess.h>
@@ -264,7 +263,7 @@ static int with_ranges(struct gcarena *arena, u64 addr, u64 len,
 
 	if (!len || addr + len < addr || addr + len > TASK_SIZE)
 		return -EINVAL;
-	if (mutex_lock_killable(&arena->lock))
+	if (gcarena_lock(arena))
 		return -EINTR;
 	ret = with_ranges_locked(arena, addr, addr + len, change);
 	mutex_unlock(&arena->lock);
@@ -465,16 +464,23 @@ static int scan_data(struct scan *scan, bool all)
 	return ret;
 }
 
-/* Say whose memory is to be read. Return: false: the process is gone. */
+/*
+ * Say whose memory is to be read. A worker has none of its own, and reads faster as a
+ * guest of the process. Return: false: the process is gone.
+ */
 static bool scan_enter(struct scan *scan, struct task_struct *task)
 {
 	scan->task = task;
 	scan->mm = task ? get_task_mm(task) : NULL;
+	if (scan->mm && (current->flags & PF_KTHREAD))
+		kthread_use_mm(scan->mm);
 	return scan->mm;
 }
 
 static void scan_leave(struct scan *scan)
 {
+	if (current->flags & PF_KTHREAD)
+		kthread_unuse_mm(scan->mm);
 	/* Not the last reference: the thread is stopped, and has one. Else it is soon. */
 	mmput_async(scan->mm);
 	scan->mm = NULL;
@@ -517,20 +523,18 @@ static int scan_registers(struct scan *scan, const struct pt_regs *regs)
 
 static int scan_vector_registers(struct scan *scan)
 {
-	const struct user_regset_view *view = task_user_regset_view(scan->task);
-	const struct user_regset *set;
-	int got;
+	const unsigned long *words;
+	size_t bytes, n;
+	int ret = 0;
 
-	for (set = view->regsets; set < view->regsets + view->n; set++) {
-		if (set->core_note_type != GCARENA_NT_VECTOR)
-			continue;
-		got = regset_get(scan->task, set, BUFFER_BYTES, scan->buffer);
-		if (got < 0)
-			return 0;	/* the processor has none */
-		scan->bytes += got;
-		return scan_words(scan, got / sizeof(long));
+	for (words = gcarena_vector_registers(scan->task, &bytes); bytes && !ret; bytes -= n) {
+		n = min_t(size_t, bytes, BUFFER_BYTES);
+		memcpy(scan->buffer, words, n);
+		words += n / sizeof(long);
+		scan->bytes += n;
+		ret = scan_words(scan, n / sizeof(long));
 	}
-	return 0;
+	return ret;
 }
 
 /* The writable VMA at @addr that may hold a stack, as an area. */
@@ -678,13 +682,16 @@ int gcarena_roots_mark(struct gcarena *arena, struct gcarena_marker *m,
 		       struct gcarena_verifier *verifier, u64 *bytes)
 {
 	struct scan scan = { .arena = arena, .m = m, .verifier = verifier };
-	int ret;
+	int ret = 0;
 
 	scan.buffer = kvmalloc(BUFFER_BYTES, GCARENA_GFP);
 	if (!scan.buffer)
 		return -ENOMEM;
-	arena->counters.stop_threads_last = 1;
-	ret = scan_task(&scan, current);
+	arena->counters.stop_threads_last = 0;
+	if (!(current->flags & PF_KTHREAD)) {
+		arena->counters.stop_threads_last = 1;
+		ret = scan_task(&scan, current);
+	}
 	/* Threads and processes may be born by sleepers that wake up in clone(). */
 	while (!ret) {
 		ret = scan_round(&scan);

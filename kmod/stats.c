@@ -5,7 +5,7 @@
 #define FEATURES (GCARENA_FEATURE_MARK_SWEEP | GCARENA_FEATURE_TYPES | \
 		  GCARENA_FEATURE_AUTO_ROOTS | GCARENA_FEATURE_AUTO_COLLECT | \
 		  GCARENA_FEATURE_STOP_WORLD | GCARENA_FEATURE_EVENTS | \
-		  GCARENA_FEATURE_MINOR)
+		  GCARENA_FEATURE_MINOR | GCARENA_FEATURE_CONCURRENT)
 
 static void fill_heap(const struct gcarena_heap *heap, struct gcarena_stats *stats)
 {
@@ -35,6 +35,11 @@ static void fill_counters(const struct gcarena_counters *c, struct gcarena_stats
 	stats->pause_total_ns = c->pause_total_ns;
 	stats->pause_last_ns = c->pause_last_ns;
 	stats->pause_max_ns = c->pause_max_ns;
+	memcpy(stats->pauses, c->pauses, sizeof(stats->pauses));
+	stats->cycles_concurrent = c->cycles_concurrent;
+	stats->rounds = c->rounds;
+	stats->concurrent_ns = c->concurrent_ns;
+	stats->assist_ns = c->assist_ns;
 	stats->mark_total_ns = c->mark_total_ns;
 	stats->root_total_ns = c->root_total_ns;
 	stats->sweep_total_ns = c->sweep_total_ns;

@@ -33,6 +33,10 @@ static uint zeal_delay_us;
 module_param(zeal_delay_us, uint, 0644);
 MODULE_PARM_DESC(zeal_delay_us, "Testing: wait between the phases of a cycle, us, at most 1000000");
 
+static uint zeal_slice;
+module_param(zeal_slice, uint, 0644);
+MODULE_PARM_DESC(zeal_slice, "Testing: concurrent cycles advance by no more than so many steps at a time, at each refill and in the background; 0 is no such limit");
+
 bool gcarena_zeal_verify(void)
 {
 	return READ_ONCE(verify);
@@ -62,6 +66,23 @@ bool gcarena_zeal_due(const struct gcarena *arena)
 
 	return n && arena->params.gc_percent != GCARENA_GC_PERCENT_OFF &&
 	       arena->counters.refills % n == 0;
+}
+
+/* Return: steps, 0 for no limit. */
+u32 gcarena_zeal_slice(void)
+{
+	return READ_ONCE(zeal_slice);
+}
+
+/* Kinds of cycles take turns: full, full and concurrent, minor, minor and concurrent. */
+bool gcarena_zeal_minor(const struct gcarena *arena)
+{
+	return arena->generational && arena->counters.cycles & 2;
+}
+
+bool gcarena_zeal_concurrent(const struct gcarena *arena)
+{
+	return arena->concurrent_allowed && arena->counters.cycles & 1;
 }
 
 /* Between two phases. May sleep. Return: 0, or -EINTR: the caller is being killed. */

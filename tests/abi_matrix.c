@@ -172,7 +172,7 @@ AT(set, param, 8);
 AT(set, reserved, 12);
 AT(set, value, 16);
 
-SIZE(stats, 392);
+SIZE(stats, 632);
 AT(stats, size, 0);
 AT(stats, flags, 4);
 AT(stats, heap_objects, 8);
@@ -223,6 +223,11 @@ AT(stats, old_bytes, 360);
 AT(stats, dirty_pages_last, 368);
 AT(stats, dirty_pages_total, 376);
 AT(stats, dirty_total_ns, 384);
+AT(stats, cycles_concurrent, 392);
+AT(stats, rounds, 400);
+AT(stats, concurrent_ns, 408);
+AT(stats, assist_ns, 416);
+AT(stats, pauses, 424);
 
 SIZE(object, 48);
 AT(object, size, 0);
@@ -652,7 +657,7 @@ FIXTURE_VARIANT_ADD(abi, set) {
 
 FIXTURE_VARIANT_ADD(abi, stats) {
 	.cmd = GCARENA_IOC_STATS,
-	.first_size = 392,
+	.first_size = 632,
 	.writes = true,
 	.fill = fill_stats,
 };

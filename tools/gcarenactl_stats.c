@@ -43,6 +43,7 @@ struct arena_view {
 	uint64_t mark_total_ns, root_total_ns, sweep_total_ns;
 	uint64_t stop_total_ns, stop_max_ns, stop_threads, stop_timeout_pid;
 	uint64_t num_minor_gc, old_objects, old_bytes, dirty_pages;
+	uint64_t num_concurrent_gc, concurrent_ns, assist_ns, pause_p99_ns;
 	uint64_t root_bytes, mark_stack_peak, mark_overflows;
 	/* what it is made of */
 	uint64_t owned_spans, huge_chunks, split_chunks;
@@ -85,6 +86,7 @@ static const struct attribute stats_rows[] = {
 	ATTRIBUTE(BYTES, arena_view, last_live_bytes, "bytes of them"),
 	ATTRIBUTE(NS, arena_view, pause_last_ns, "last pause"),
 	ATTRIBUTE(NS, arena_view, pause_max_ns, "longest pause"),
+	ATTRIBUTE(NS, arena_view, pause_p99_ns, "99 % of pauses below"),
 	ATTRIBUTE(NS, arena_view, pause_total_ns, "all pauses"),
 	ATTRIBUTE(NS, arena_view, mark_total_ns, "of them marking"),
 	ATTRIBUTE(NS, arena_view, root_total_ns, "of them reading roots"),
@@ -93,6 +95,9 @@ static const struct attribute stats_rows[] = {
 	ATTRIBUTE(COUNT, arena_view, stop_threads, "threads stopped last"),
 	ATTRIBUTE(COUNT, arena_view, stop_timeout_pid, "thread that did not stop"),
 	ATTRIBUTE(COUNT, arena_view, num_minor_gc, "minor"),
+	ATTRIBUTE(COUNT, arena_view, num_concurrent_gc, "concurrent"),
+	ATTRIBUTE(NS, arena_view, concurrent_ns, "tracing meanwhile"),
+	ATTRIBUTE(NS, arena_view, assist_ns, "threads helping"),
 	ATTRIBUTE(COUNT, arena_view, old_objects, "old objects"),
 	ATTRIBUTE(BYTES, arena_view, old_bytes, "old objects' bytes"),
 	ATTRIBUTE(COUNT, arena_view, dirty_pages, "pages found written last"),
@@ -185,6 +190,23 @@ static void view_allocation(struct arena_view *view, const struct gcarena_stats 
 	view->populated_pages = stats->populated_pages;
 }
 
+/* The bound, a power of two microseconds, that @percent of the pauses stayed below. */
+static uint64_t pause_quantile(const struct gcarena_stats *stats, unsigned int percent)
+{
+	uint64_t all = 0, seen = 0;
+	unsigned int i;
+
+	for (i = 0; i < GCARENA_PAUSE_BUCKETS; i++)
+		all += stats->pauses[i];
+	for (i = 0; i < GCARENA_PAUSE_BUCKETS && all; i++) {
+		seen += stats->pauses[i];
+		if (seen * 100 >= all * percent)
+			return i == GCARENA_PAUSE_BUCKETS - 1 ? stats->pause_max_ns
+							      : 1000ULL << i;
+	}
+	return 0;
+}
+
 static void view_collections(struct arena_view *view, const struct gcarena_stats *stats)
 {
 	view->num_gc = stats->cycles;
@@ -195,6 +217,7 @@ static void view_collections(struct arena_view *view, const struct gcarena_stats
 	view->last_live_bytes = stats->last_live_bytes;
 	view->pause_last_ns = stats->pause_last_ns;
 	view->pause_max_ns = stats->pause_max_ns;
+	view->pause_p99_ns = pause_quantile(stats, 99);
 	view->pause_total_ns = stats->pause_total_ns;
 	view->mark_total_ns = stats->mark_total_ns;
 	view->root_total_ns = stats->root_total_ns;
@@ -203,6 +226,9 @@ static void view_collections(struct arena_view *view, const struct gcarena_stats
 	view->stop_threads = stats->stop_threads_last;
 	view->stop_timeout_pid = stats->stop_timeout_pid;
 	view->num_minor_gc = stats->cycles_minor;
+	view->num_concurrent_gc = stats->cycles_concurrent;
+	view->concurrent_ns = stats->concurrent_ns;
+	view->assist_ns = stats->assist_ns;
 	view->old_objects = stats->old_objects;
 	view->old_bytes = stats->old_bytes;
 	view->dirty_pages = stats->dirty_pages_last;

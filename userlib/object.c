@@ -106,6 +106,15 @@ GCA_PUBLIC int gca_free(void *p)
 	return ret < 0 ? gca_fail(GCA_OP_FREE, -ret) : 0;
 }
 
+static void fill_pauses(struct gca_stats *stats, const struct gcarena_stats *k)
+{
+	size_t i;
+
+	_Static_assert(GCA_PAUSE_BUCKETS == GCARENA_PAUSE_BUCKETS, "one for one");
+	for (i = 0; i < GCA_PAUSE_BUCKETS; i++)
+		stats->pauses[i] = k->pauses[i];
+}
+
 static void fill_stats(struct gca_stats *stats, const struct gcarena_stats *k)
 {
 	*stats = (struct gca_stats) {
@@ -152,7 +161,12 @@ static void fill_stats(struct gca_stats *stats, const struct gcarena_stats *k)
 		.old_objects = k->old_objects,
 		.old_bytes = k->old_bytes,
 		.dirty_pages = k->dirty_pages_last,
+		.num_concurrent_gc = k->cycles_concurrent,
+		.concurrent_ns = k->concurrent_ns,
+		.assist_ns = k->assist_ns,
+		.gc_rounds = k->rounds,
 	};
+	fill_pauses(stats, k);
 }
 
 GCA_PUBLIC int gca_read_stats_in(gca_arena *arena, struct gca_stats *stats)
