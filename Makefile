@@ -400,7 +400,7 @@ $(B)/coverage/%: tests/%.c tests/core/coverage.c $(CORE_DEPS) Makefile | $(HARNE
 
 DEBUG_PASSES    ?= fast
 DEBUG_LIMIT     ?= 900
-DEBUG_FAST      ?= events verify mmap_collect abi_alloc module_unload world_eintr fault_nth
+DEBUG_FAST      ?= tests/kunit/results events verify mmap_collect abi_alloc module_unload world_eintr fault_nth
 DEBUG_SMALL     ?= abi_alloc mmap_abuse lib_graphs lib_oracle world_storm
 DEBUG_THOROUGH  ?= abi_alloc module_unload fault_nth
 DEBUG_DIR        = $(shell tools/debug-kernel --print 2>/dev/null)
@@ -427,7 +427,9 @@ check-debug: setup
 check-debug-build:
 	+@$(SUBMAKE) lib tests KDIR=$(DEBUG_DIR) >&2
 	$(call farm,$(DEBUG_FARM))
-	+@$(SUBMAKE) -C $(DEBUG_DIR) M=$(CURDIR)/$(DEBUG_FARM) \
+	@mkdir -p $(DEBUG_FARM)/tests/kunit
+	@ln -sf $(CURDIR)/tests/kunit/gcarena_kunit.c $(DEBUG_FARM)/tests/kunit/
+	+@$(SUBMAKE) -C $(DEBUG_DIR) M=$(CURDIR)/$(DEBUG_FARM) GCARENA_KUNIT=y \
 		KCFLAGS=-Wframe-larger-than=2048 modules >&2
 check-debug-fast:
 	@$(call DEBUG_VM,$(debug_fast)) $(DEBUG_RUN) \
