@@ -299,8 +299,7 @@ check-kernels: setup
 # --- fuzzing the ABI -----------------------------------------------------------------
 #
 # FUZZ_SECONDS, FUZZ_SEED (default: a new one), FUZZ_FLAGS for the fuzzer itself. Programs
-# are kept in build/fuzz. For a kernel with KCOV (tests/README.md):
-#	make fuzz KDIR=... VM_KREL=PATH-OF-ITS-IMAGE KCOV_INSTRUMENT=y
+# are kept in build/fuzz. fuzz-kcov is the same in the debug kernel, guided by coverage.
 
 FUZZ_SECONDS ?= 60
 FUZZ_DIR     := $(B)/fuzz
@@ -316,7 +315,12 @@ fuzz-vm:
 	@$(VM_RUN) --timeout $$(($(FUZZ_SECONDS) + 600)) -- $(B)/tests/abi_fuzz \
 		--seconds $(FUZZ_SECONDS) $(if $(FUZZ_SEED),--seed $(FUZZ_SEED)) \
 		--dir $(FUZZ_DIR) $(FUZZ_FLAGS)
-.PHONY: fuzz fuzz-vm
+fuzz-kcov: setup
+	@tools/debug-kernel >/dev/null
+	+@$(SUBMAKE) fuzz-vm KDIR=$(DEBUG_DIR) VM_KREL=$(DEBUG_DIR)/vmlinuz KCOV_INSTRUMENT=y \
+		FUZZ_FLAGS="--patience 200 $(FUZZ_FLAGS)" VM_FLAGS="--memory 3072 --append '$(debug_fast)' \
+		--module $(B)/kmod-`cat $(DEBUG_DIR)/include/config/kernel.release`/gcarena.ko $(VM_FLAGS)"
+.PHONY: fuzz fuzz-vm fuzz-kcov
 
 lint:
 	@tools/lint
@@ -392,15 +396,19 @@ $(B)/coverage/%: tests/%.c tests/core/coverage.c $(CORE_DEPS) Makefile | $(HARNE
 
 # --- the debug kernel: see tests/README.md -------------------------------------------
 #
-# Three boots. fast, the default: what ends in minutes, under everything that is quick.
-# small: as if there were no huge pages, so that all chunks are made of single ones.
-# thorough: with what is slow as well (objects, leaks, poison). Where the VM is emulated
-# a larger program takes many minutes: DEBUG_PASSES="fast small thorough" asks for all
-# boots, TESTS_ONLY for other programs; DEBUG_LIMIT is a program's, in seconds.
+# Boots. fast: under everything that is quick. leaks: the same and kmemleak, which looks
+# for what nobody points to, after the module has gone. Both together are the default,
+# and a quarter of an hour. long: as fast, programs that take minutes each. small: as if
+# there were no huge pages, so that all chunks are made of single ones. thorough: with
+# what is slow as well (objects, poison). DEBUG_PASSES chooses boots, TESTS_ONLY programs;
+# DEBUG_LIMIT is a program's, in seconds.
 
-DEBUG_PASSES    ?= fast
+DEBUG_PASSES    ?= fast leaks
 DEBUG_LIMIT     ?= 900
-DEBUG_FAST      ?= tests/kunit/results events verify mmap_collect abi_alloc module_unload world_eintr fault_nth
+DEBUG_FAST      ?= tests/kunit/results events verify minor mmap_collect abi_torn abi_matrix \
+		   abi_fuzz lib_threads world_eintr world_life world_roots world_storm
+DEBUG_LEAKS     ?= abi_alloc module_unload kill_collect fault_nth
+DEBUG_LONG      ?= mmap_abuse lib_roots lib_graphs
 DEBUG_SMALL     ?= abi_alloc mmap_abuse lib_graphs lib_oracle world_storm
 DEBUG_THOROUGH  ?= abi_alloc module_unload fault_nth
 DEBUG_DIR        = $(shell tools/debug-kernel --print 2>/dev/null)
@@ -410,7 +418,8 @@ DEBUG_VM         = tools/vm-run --kernel $(DEBUG_DIR)/vmlinuz --module $(DEBUG_F
 DEBUG_RUN        = env GCARENA_PATIENCE=10 tests/run -t $(DEBUG_LIMIT)
 # In an emulated CPU that is this slow, ACPI's interpreter gives up on the routes of PCI
 # interrupts, after half a minute each; what the VM has uses MSI.
-debug_fast      := pci=noacpi slub_debug=- kmemleak=off no_debug_objects debug_pagealloc=off page_poison=off
+debug_leaks     := pci=noacpi slub_debug=- no_debug_objects debug_pagealloc=off page_poison=off
+debug_fast      := $(debug_leaks) kmemleak=off
 debug_thorough  := pci=noacpi page_poison=on
 # Every allocation of order 9 fails, once the kernel is up and min-order is 9.
 debug_small     := cd /sys/kernel/debug/fail_page_alloc && echo 9 >min-order && \
@@ -434,12 +443,18 @@ check-debug-build:
 check-debug-fast:
 	@$(call DEBUG_VM,$(debug_fast)) $(DEBUG_RUN) \
 		$(or $(TESTS_ONLY),$(DEBUG_FAST))
+check-debug-leaks:
+	@$(call DEBUG_VM,$(debug_leaks)) $(DEBUG_RUN) \
+		$(or $(TESTS_ONLY),$(DEBUG_LEAKS))
+check-debug-long:
+	@$(call DEBUG_VM,$(debug_fast)) $(DEBUG_RUN) \
+		$(or $(TESTS_ONLY),$(DEBUG_LONG))
 check-debug-small:
 	@$(call DEBUG_VM,$(debug_fast)) sh -c '$(debug_small)' - \
 		$(DEBUG_RUN) $(or $(TESTS_ONLY),$(DEBUG_SMALL))
 check-debug-thorough:
 	@$(call DEBUG_VM,$(debug_thorough)) $(DEBUG_RUN) $(or $(TESTS_ONLY),$(DEBUG_THOROUGH))
-.PHONY: $(addprefix check-debug-,build fast small thorough)
+.PHONY: $(addprefix check-debug-,build fast leaks long small thorough)
 .PHONY: check-debug
 
 # --- bugs put in, to see that the tests find them: see tests/README.md ----------------
@@ -532,7 +547,7 @@ help:
 	@echo '                  pauses, write barriers, a key-value store: also beside Go'
 	@echo 'make soak         what takes too long for make check: half an hour in VMs'
 	@echo 'make fuzz         random programs against the ABI (FUZZ_SECONDS=60, FUZZ_SEED=)'
-
+	@echo 'make fuzz-kcov    the same in the debug kernel, guided by coverage'
 	@echo 'make check-debug  tests in a kernel with KASAN and lockdep, built once (DEBUG_PASSES=...)'
 	@echo 'make check-seeded put bugs into copies of the module: do the tests find each?'
 	@echo '                  (SEEDED="name ...", SEEDED=--quick)'
