@@ -398,16 +398,16 @@ $(B)/coverage/%: tests/%.c tests/core/coverage.c $(CORE_DEPS) Makefile | $(HARNE
 #
 # Boots. fast: under everything that is quick. leaks: the same and kmemleak, which looks
 # for what nobody points to, after the module has gone. Both together are the default,
-# and a quarter of an hour. long: as fast, programs that take minutes each. small: as if
-# there were no huge pages, so that all chunks are made of single ones. thorough: with
-# what is slow as well (objects, poison). DEBUG_PASSES chooses boots, TESTS_ONLY programs;
-# DEBUG_LIMIT is a program's, in seconds.
+# and take twenty minutes on a machine that has nothing else to do. long: as fast,
+# programs that take minutes each. small: as if there were no huge pages, so that all
+# chunks are made of single ones. thorough: with what is slow as well (objects, poison).
+# DEBUG_PASSES chooses boots, TESTS_ONLY programs; DEBUG_LIMIT is a program's, in seconds.
 
 DEBUG_PASSES    ?= fast leaks
 DEBUG_LIMIT     ?= 900
 DEBUG_FAST      ?= tests/kunit/results events verify minor mmap_collect abi_torn abi_matrix \
-		   abi_fuzz lib_threads world_eintr world_life world_roots world_storm
-DEBUG_LEAKS     ?= abi_alloc module_unload kill_collect fault_nth
+		   abi_fuzz lib_threads world_eintr world_life world_roots world_storm fault_nth
+DEBUG_LEAKS     ?= abi_alloc module_unload kill_collect
 DEBUG_LONG      ?= mmap_abuse lib_roots lib_graphs
 DEBUG_SMALL     ?= abi_alloc mmap_abuse lib_graphs lib_oracle world_storm
 DEBUG_THOROUGH  ?= abi_alloc module_unload fault_nth
