@@ -16,7 +16,8 @@
  * A cycle that fails before step 5 frees nothing, and leaves the heap as it was but for
  * the mark bits. The next one is a full one then, and clears them.
  *
- * Everything here runs in the calling thread, under the heap lock, and can be killed.
+ * Everything here runs in the calling thread, under the heap lock, and can be killed. That
+ * thread uses the arena, or is a worker that collects for somebody outside (request.c).
  */
 #include <linux/ktime.h>
 
@@ -161,6 +162,12 @@ static void count_pause(struct gcarena_counters *c, u64 ns)
 	c->pause_max_ns = max(c->pause_max_ns, ns);
 }
 
+/* Who collects, as it sees itself; 0: a worker, for somebody outside. */
+static pid_t collector_pid(void)
+{
+	return current->flags & PF_KTHREAD ? 0 : task_pid_vnr(current);
+}
+
 /* A cycle has ended, with @error or 0: count it, and tell who listens. */
 static void tell(struct gcarena *arena, enum gcarena_collect_kind kind, int error, u64 ns)
 {
@@ -169,7 +176,7 @@ static void tell(struct gcarena *arena, enum gcarena_collect_kind kind, int erro
 		.kind = error ? GCARENA_EVENT_ABORTED : GCARENA_EVENT_CYCLE,
 		.error = -error,
 		.collect_kind = kind,
-		.pid = error == -ETIMEDOUT ? c->stop_timeout_pid : task_pid_vnr(current),
+		.pid = error == -ETIMEDOUT ? c->stop_timeout_pid : collector_pid(),
 		.duration_ns = ns,
 	};
 
@@ -183,13 +190,17 @@ static void tell(struct gcarena *arena, enum gcarena_collect_kind kind, int erro
 	}
 	event.cycle = c->cycles;
 	gcarena_event_post(&arena->events, &event);
+	gcarena_notify_end(arena, &event);
 }
 
 static int sweep_all(struct gcarena *arena)
 {
 	u64 start = ktime_get_ns();
-	int ret = gcarena_sweep_all(&arena->heap);
+	int ret;
 
+	gcarena_phase_set(&arena->notify, GCARENA_PHASE_SWEEP);
+	ret = gcarena_sweep_all(&arena->heap);
+	gcarena_phase_set(&arena->notify, GCARENA_PHASE_IDLE);
 	arena->counters.sweep_total_ns += ktime_get_ns() - start;
 	return ret;
 }
@@ -197,26 +208,27 @@ static int sweep_all(struct gcarena *arena)
 /* Steps 1 to 6. Return: 0, or -ETIMEDOUT, -EFAULT, -ENOMEM, -EINTR: nothing happened. */
 static int cycle(struct gcarena *arena, enum gcarena_collect_kind kind)
 {
-	struct gcarena_mapping *mapping = gcarena_mapping_get(arena);
 	u64 start;
 	int ret;
 
 	lockdep_assert_held(&arena->lock);
-	if (IS_ERR(mapping))
-		return PTR_ERR(mapping);
 	ret = sweep_all(arena);
 	if (ret)
 		return ret;
 	/* What is marked must be what was reachable, or there is no knowing what is old. */
 	if (arena->must_trace_all || !arena->counters.cycles)
 		kind = GCARENA_COLLECT_FULL;
+	gcarena_notify_begin(arena, kind);
 	start = ktime_get_ns();
+	gcarena_phase_set(&arena->notify, GCARENA_PHASE_STOP);
 	ret = gcarena_world_stop(arena);
 	if (!ret) {
+		gcarena_phase_set(&arena->notify, GCARENA_PHASE_MARK);
 		gcarena_owners_reap(arena);
 		ret = kind == GCARENA_COLLECT_MINOR ? trace_young(arena) : trace_all(arena);
 		gcarena_world_start(arena);
 	}
+	gcarena_phase_set(&arena->notify, GCARENA_PHASE_IDLE);
 	tell(arena, kind, ret, ktime_get_ns() - start);
 	return ret;
 }
@@ -266,11 +278,13 @@ int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort eff
 	return ret;
 }
 
-static int collect_locked(struct gcarena *arena, struct gcarena_collect *arg)
+/* Collect, under the heap lock. The calling thread need not take part in the arena. */
+int gcarena_collect_locked(struct gcarena *arena, struct gcarena_collect *arg)
 {
 	struct heap_tally freed;
 	int ret;
 
+	lockdep_assert_held(&arena->lock);
 	arena->generational |= arg->kind == GCARENA_COLLECT_MINOR;
 	ret = cycle(arena, arg->kind);
 	if (ret)
@@ -294,13 +308,15 @@ static int collect_locked(struct gcarena *arena, struct gcarena_collect *arg)
 /* GCARENA_IOC_COLLECT. Return: 0 or a negative errno as in the ABI. */
 int gcarena_collect_now(struct gcarena *arena, struct gcarena_collect *arg)
 {
+	struct gcarena_mapping *mapping;
 	int ret;
 
 	if (arg->kind > GCARENA_COLLECT_MINOR)
 		return -EOPNOTSUPP;
 	if (mutex_lock_killable(&arena->lock))
 		return -EINTR;
-	ret = collect_locked(arena, arg);
+	mapping = gcarena_mapping_get(arena);
+	ret = IS_ERR(mapping) ? PTR_ERR(mapping) : gcarena_collect_locked(arena, arg);
 	mutex_unlock(&arena->lock);
 	return ret;
 }

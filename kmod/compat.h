@@ -8,9 +8,17 @@
 
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/sched/coredump.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/task.h>
 #include <linux/version.h>
 #include <linux/workqueue.h>
+#include <net/genetlink.h>
+
+#if __has_include(<linux/sched/exec_state.h>)
+#include <linux/sched/exec_state.h>
+#define GCARENA_HAVE_EXEC_STATE
+#endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 static inline void gcarena_vm_flags_mod(struct vm_area_struct *vma, unsigned long set,
@@ -74,6 +82,43 @@ static inline struct workqueue_struct *gcarena_any_cpu_wq(void)
 	return system_unbound_wq;
 #else
 	return system_dfl_wq;
+#endif
+}
+
+/* May it be traced by who has the same IDs? A process that has ended has no secrets left. */
+#ifdef GCARENA_HAVE_EXEC_STATE
+static inline bool gcarena_task_is_dumpable(struct task_struct *task)
+{
+	const struct task_exec_state *state;
+	bool dumpable = true;
+
+	rcu_read_lock();
+	state = rcu_dereference(task->exec_state);
+	if (state)
+		dumpable = READ_ONCE(state->dumpable) == TASK_DUMPABLE_OWNER;
+	rcu_read_unlock();
+	return dumpable;
+}
+#else
+static inline bool gcarena_task_is_dumpable(struct task_struct *task)
+{
+	bool dumpable = true;
+
+	task_lock(task);
+	if (task->mm)
+		dumpable = get_dumpable(task->mm) == SUID_DUMP_USER;
+	task_unlock(task);
+	return dumpable;
+}
+#endif
+
+/* The attributes of the request that a dump answers. */
+static inline struct nlattr **gcarena_dump_attrs(struct netlink_callback *cb)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+	return genl_dumpit_info(cb)->attrs;
+#else
+	return genl_info_dump(cb)->attrs;
 #endif
 }
 

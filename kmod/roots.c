@@ -623,6 +623,13 @@ static int scan_task(struct scan *scan, struct task_struct *task)
 	return ret;
 }
 
+/* The calling thread, if it is the program's: it stands still, as it is here. */
+static int scan_self(struct scan *scan)
+{
+	scan->arena->counters.stop_threads_last++;
+	return scan_task(scan, current);
+}
+
 /* A thread that has moved meanwhile is left for the next round. */
 static int scan_parker(struct scan *scan, struct gcarena_parker *parker)
 {
@@ -672,7 +679,8 @@ static int scan_round(struct scan *scan)
  * @bytes: set to the bytes of roots read
  *
  * Return: 0; -EFAULT: an added range cannot be read; -ETIMEDOUT: a thread that woke up
- * in the kernel did not settle again; -ENOMEM; -EINTR.
+ * in the kernel did not settle again; -ENXIO: nobody maps the arena any more; -ENOMEM;
+ * -EINTR.
  */
 int gcarena_roots_mark(struct gcarena *arena, struct gcarena_marker *m,
 		       struct gcarena_verifier *verifier, u64 *bytes)
@@ -683,8 +691,8 @@ int gcarena_roots_mark(struct gcarena *arena, struct gcarena_marker *m,
 	scan.buffer = kvmalloc(BUFFER_BYTES, GCARENA_GFP);
 	if (!scan.buffer)
 		return -ENOMEM;
-	arena->counters.stop_threads_last = 1;
-	ret = scan_task(&scan, current);
+	arena->counters.stop_threads_last = 0;
+	ret = gcarena_mapping_has_mm(arena, current->mm) ? scan_self(&scan) : 0;
 	/* Threads and processes may be born by sleepers that wake up in clone(). */
 	while (!ret) {
 		ret = scan_round(&scan);
@@ -692,6 +700,9 @@ int gcarena_roots_mark(struct gcarena *arena, struct gcarena_marker *m,
 			break;
 		ret = gcarena_world_check(arena);
 	}
+	/* Who has unmapped the arena may map it again, and expects to find what was there. */
+	if (!ret && !gcarena_mapping_count(arena))
+		ret = -ENXIO;
 	kvfree(scan.buffer);
 	*bytes = scan.bytes;
 	return ret;

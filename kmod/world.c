@@ -3,9 +3,9 @@
  * Stopping the world: while a cycle traces, no program code runs that can see the
  * arena, in any thread of any process that maps it.
  *
- * Threads are parked by park.c. The calling thread is in an ioctl and so stands still;
- * while it collects it counts as settled for other arenas' cycles, which would
- * otherwise wait for it as it may wait for them.
+ * Threads are parked by park.c. The calling thread is in an ioctl and so stands still, or
+ * is a worker; while it collects it counts as settled for other arenas' cycles, which
+ * would otherwise wait for it as it may wait for them.
  *
  * Order of a stop: gcarena_world_stop(); then gcarena_roots_mark() scans each thread
  * and process, and asks gcarena_world_check() for more until there are none; then
@@ -47,7 +47,7 @@ static void count_stop(struct gcarena_counters *c, u64 ns)
 
 /**
  * gcarena_world_stop() - keep the program from running
- * @arena: the arena; the caller holds its heap lock and has a mapping
+ * @arena: the arena; the caller holds its heap lock
  *
  * Return: 0; -ETIMEDOUT: a thread did not stop in time; -ENOMEM; -EINTR. On failure
  * the program runs on.
