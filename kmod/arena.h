@@ -339,6 +339,7 @@ void gcarena_world_start(struct gcarena *arena);
 void gcarena_background_work(struct work_struct *work);
 void gcarena_background_kick(struct gcarena *arena);
 u64 gcarena_background_keep(const struct gcarena *arena);
+u64 gcarena_release_to(struct gcarena *arena, u64 keep);
 
 /* stats.c: numbers for people */
 void gcarena_stats_fill(struct gcarena *arena, struct gcarena_stats *stats);

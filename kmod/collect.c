@@ -24,6 +24,7 @@
 #include "arena.h"
 #include "dirty.h"
 #include "mark.h"
+#include "trace.h"
 #include "verify.h"
 #include "zeal.h"
 
@@ -40,7 +41,7 @@ static u64 mark_stack_limit(const struct gcarena *arena)
 static int mark_all(struct gcarena *arena, struct gcarena_marker *m,
 		    const struct gcarena_dirty *dirty, struct gcarena_verifier *verifier)
 {
-	u64 start = ktime_get_ns(), rooted;
+	u64 start = ktime_get_ns(), rooted, marked;
 	int ret;
 
 	arena->counters.root_bytes_last = 0;
@@ -51,7 +52,10 @@ static int mark_all(struct gcarena *arena, struct gcarena_marker *m,
 	if (!ret && dirty)
 		ret = gcarena_mark_dirty(m, dirty->pages, dirty->nr_pages);
 	ret = ret ?: gcarena_mark_finish(m);
-	arena->counters.mark_total_ns += ktime_get_ns() - rooted;
+	marked = ktime_get_ns();
+	arena->counters.mark_total_ns += marked - rooted;
+	trace_gcarena_mark_end(arena->entry.id, ret, arena->counters.root_bytes_last,
+			       rooted - start, marked - rooted, m->overflows);
 	arena->counters.mark_stack_peak = max(arena->counters.mark_stack_peak, m->stack_peak);
 	arena->counters.mark_overflows += m->overflows;
 	return ret;
@@ -108,13 +112,15 @@ out_free:
 
 static int take_dirty(struct gcarena *arena, struct gcarena_dirty *dirty)
 {
-	u64 start = ktime_get_ns();
+	u64 start = ktime_get_ns(), ns;
 	int ret = gcarena_dirty_alloc(arena, dirty);
 
 	if (ret)
 		return ret;
 	gcarena_dirty_take(arena, dirty);
-	arena->counters.dirty_total_ns += ktime_get_ns() - start;
+	ns = ktime_get_ns() - start;
+	arena->counters.dirty_total_ns += ns;
+	trace_gcarena_dirty_pass(arena->entry.id, dirty->nr_pages, dirty->nr_dirty, ns);
 	return 0;
 }
 
@@ -191,17 +197,24 @@ static void tell(struct gcarena *arena, enum gcarena_collect_kind kind, int erro
 	event.cycle = c->cycles;
 	gcarena_event_post(&arena->events, &event);
 	gcarena_notify_end(arena, &event);
+	trace_gcarena_cycle_end(arena->entry.id, kind, c->cycles, error, ns, event.live_bytes);
 }
 
 static int sweep_all(struct gcarena *arena)
 {
-	u64 start = ktime_get_ns();
+	struct heap_tally freed = arena->heap.freed;
+	u64 start = ktime_get_ns(), ns;
 	int ret;
 
 	gcarena_phase_set(&arena->notify, GCARENA_PHASE_SWEEP);
 	ret = gcarena_sweep_all(&arena->heap);
 	gcarena_phase_set(&arena->notify, GCARENA_PHASE_IDLE);
-	arena->counters.sweep_total_ns += ktime_get_ns() - start;
+	ns = ktime_get_ns() - start;
+	arena->counters.sweep_total_ns += ns;
+	if (arena->heap.freed.objects != freed.objects)
+		trace_gcarena_sweep(arena->entry.id, false,
+				    arena->heap.freed.objects - freed.objects,
+				    arena->heap.freed.bytes - freed.bytes, ns);
 	return ret;
 }
 
@@ -219,6 +232,8 @@ static int cycle(struct gcarena *arena, enum gcarena_collect_kind kind)
 	if (arena->must_trace_all || !arena->counters.cycles)
 		kind = GCARENA_COLLECT_FULL;
 	gcarena_notify_begin(arena, kind);
+	trace_gcarena_cycle_begin(arena->entry.id, kind, arena->counters.cycles,
+				  arena->heap.used.bytes);
 	start = ktime_get_ns();
 	gcarena_phase_set(&arena->notify, GCARENA_PHASE_STOP);
 	ret = gcarena_world_stop(arena);
@@ -274,7 +289,7 @@ int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort eff
 	ret = ret ?: sweep_all(arena);
 	/* Empty chunks in the wrong place count against the limit, too. */
 	if (!ret)
-		gcarena_chunks_release(&arena->heap, 0);
+		gcarena_release_to(arena, 0);
 	return ret;
 }
 
@@ -292,9 +307,8 @@ int gcarena_collect_locked(struct gcarena *arena, struct gcarena_collect *arg)
 	arena->counters.cycles_forced++;
 	freed = arena->heap.freed;
 	ret = sweep_all(arena);
-	arg->released_bytes = gcarena_chunks_release(&arena->heap,
-						     arg->flags & GCARENA_COLLECT_RELEASE ?
-						     0 : gcarena_background_keep(arena));
+	arg->released_bytes = gcarena_release_to(arena, arg->flags & GCARENA_COLLECT_RELEASE ?
+						 0 : gcarena_background_keep(arena));
 	arg->cycle = arena->counters.cycles;
 	arg->pause_ns = arena->counters.pause_last_ns;
 	arg->live_objects = arena->counters.last_live.objects;
