@@ -438,10 +438,13 @@ static int collect(struct sk_buff *skb, struct genl_info *info)
 
 /**
  * struct dump - where a dump of arenas is
+ * @births: those that were born later are left out: they may come faster than they can
+ *	be told
  * @next: number of the next arena to look at; 0: there is none
  * @pid: those of this process alone, or NULL
  */
 struct dump {
+	u64 births;
 	u32 next;
 	struct pid *pid;
 };
@@ -450,6 +453,11 @@ static struct dump *dump_of(struct netlink_callback *cb)
 {
 	BUILD_BUG_ON(sizeof(struct dump) > sizeof(cb->ctx));
 	return (struct dump *)cb->ctx;
+}
+
+static void dump_begin(struct netlink_callback *cb)
+{
+	*dump_of(cb) = (struct dump) { .births = gcarena_registry_births(), .next = 1 };
 }
 
 /* Add a message on one arena, if who receives it may know. */
@@ -483,7 +491,8 @@ static int dump_arenas(struct sk_buff *skb, struct netlink_callback *cb, u8 cmd,
 	cb->seq = gcarena_registry_generation();
 	while (dump->next && (arena = find_next_of(dump->pid, dump->next))) {
 		dump->next = arena->entry.id;
-		ret = dump_one(skb, cb, arena, cmd, fill, until);
+		if (arena->entry.birth <= dump->births)
+			ret = dump_one(skb, cb, arena, cmd, fill, until);
 		gcarena_find_end(arena);
 		if (ret)
 			break;
@@ -502,7 +511,7 @@ static int arenas_start(struct netlink_callback *cb)
 		NL_SET_ERR_MSG(cb->extack, "one arena is not dumped: ask without NLM_F_DUMP");
 		return -EINVAL;
 	}
-	*dump_of(cb) = (struct dump) { .next = 1 };
+	dump_begin(cb);
 	if (!pid)
 		return 0;
 	dump_of(cb)->pid = find_get_pid(nla_get_u32(pid));
@@ -529,7 +538,7 @@ static int stats_start(struct netlink_callback *cb)
 		NL_SET_ERR_MSG(cb->extack, "one arena is not dumped: ask without NLM_F_DUMP");
 		return -EINVAL;
 	}
-	*dump_of(cb) = (struct dump) { .next = 1 };
+	dump_begin(cb);
 	return 0;
 }
 

@@ -25,6 +25,9 @@ static u32 last_id;
 /* How often the list has changed. Never 0, which to a dump means: not known yet. */
 static atomic_t generation = ATOMIC_INIT(1);
 
+/* Arenas so far. Numbers begin anew some day; this does not. */
+static atomic64_t births;
+
 static void list_has_changed(void)
 {
 	if (!atomic_inc_return(&generation))
@@ -34,6 +37,11 @@ static void list_has_changed(void)
 u32 gcarena_registry_generation(void)
 {
 	return atomic_read(&generation);
+}
+
+u64 gcarena_registry_births(void)
+{
+	return atomic64_read(&births);
 }
 
 /*
@@ -55,6 +63,7 @@ int gcarena_registry_add(struct gcarena *arena)
 
 	refcount_set(&entry->users, 1);
 	init_completion(&entry->unused);
+	entry->birth = atomic64_inc_return(&births);
 	entry->opener = get_pid(task_tgid(current));
 	entry->net = net_of_opener();
 	/* The number must be there when the arena can be found: enter nothing at first. */

@@ -13,6 +13,7 @@ struct pid;
 /**
  * struct gcarena_entry - what makes an arena known outside of its processes
  * @id: its number, never 0
+ * @birth: how many arenas there had been then
  * @users: one for the list, one for each gcarena_find()
  * @unused: @users has fallen to 0
  * @opener: the process that opened it
@@ -20,6 +21,7 @@ struct pid;
  */
 struct gcarena_entry {
 	u32 id;
+	u64 birth;
 	refcount_t users;
 	struct completion unused;
 	struct pid *opener;
@@ -33,5 +35,6 @@ struct gcarena *gcarena_find(u32 id);
 struct gcarena *gcarena_find_next(u32 id);
 void gcarena_find_end(struct gcarena *arena);
 u32 gcarena_registry_generation(void);
+u64 gcarena_registry_births(void);
 
 #endif

@@ -24,15 +24,17 @@
  * one. All of it must hold for the process that sends (or, in a dump, receives) and for
  * the one that opened the socket.
  *
- * Dumps leave out what the caller may not see. NLM_F_DUMP_INTR is set when arenas came or
- * went meanwhile.
+ * Dumps leave out what the caller may not see, and arenas that were opened since they were
+ * asked for. NLM_F_DUMP_INTR is set when arenas came or went meanwhile.
  *
  * Requests are validated strictly: an attribute that a command does not take is an error.
  * Nothing waits long: an arena whose lock cannot be had in a tenth of a second is EBUSY,
- * or GCARENA_A_STATS_BUSY in a dump. Errors come with a sentence (NLMSGERR_ATTR_MSG):
+ * or GCARENA_A_STATS_BUSY in a dump. Errors come with a sentence (NLMSGERR_ATTR_MSG; those
+ * of dumps in newer kernels alone):
  *
  * ========== ================================================================
- * EINVAL     an attribute is missing, malformed, or out of its range
+ * EINVAL     an attribute is missing, malformed, not taken, or out of its range
+ * ERANGE     a number of an arena or a process is 0; a flag has a value
  * ENOENT     there is no such arena, or no process of that number has one
  * EPERM      the caller may not trace the owner; a limit above the administrator's bound
  * EBUSY      see above
