@@ -11,6 +11,7 @@
 #include <linux/sched/coredump.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
+#include <linux/uaccess.h>
 #include <linux/version.h>
 #include <linux/workqueue.h>
 #include <net/genetlink.h>
@@ -121,5 +122,32 @@ static inline struct nlattr **gcarena_dump_attrs(struct netlink_callback *cb)
 	return genl_info_dump(cb)->attrs;
 #endif
 }
+
+/*
+ * The vector registers of a thread that has left its CPU, for a worker. regset_get()
+ * compares with the caller's own, and from 6.16 on warns when that is a kernel thread, which
+ * has none. Their saved form is read as it is: behind the task, where x86_task_fpu() finds
+ * it. The task may be killed and run on meanwhile: what comes of it only keeps too much.
+ *
+ * Return: bytes; -EOPNOTSUPP: regset_get() will do.
+ */
+#if defined(CONFIG_X86_64) && LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+static inline long gcarena_saved_vectors(struct task_struct *task, void *buffer, size_t room)
+{
+	const struct fpu *fpu = (void *)task + sizeof(*task);
+	const struct fpstate *state = READ_ONCE(fpu->fpstate);
+	size_t bytes;
+
+	if (!(current->flags & PF_KTHREAD))
+		return -EOPNOTSUPP;
+	bytes = min_t(size_t, READ_ONCE(state->size), room);
+	return copy_from_kernel_nofault(buffer, &state->regs, bytes) ? 0 : bytes;
+}
+#else
+static inline long gcarena_saved_vectors(struct task_struct *task, void *buffer, size_t room)
+{
+	return -EOPNOTSUPP;
+}
+#endif
 
 #endif

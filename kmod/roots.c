@@ -28,6 +28,7 @@
 
 #include "arch.h"
 #include "arena.h"
+#include "compat.h"
 #include "mark.h"
 #include "park.h"
 #include "verify.h"
@@ -519,8 +520,13 @@ static int scan_vector_registers(struct scan *scan)
 {
 	const struct user_regset_view *view = task_user_regset_view(scan->task);
 	const struct user_regset *set;
-	int got;
+	long got;
 
+	got = gcarena_saved_vectors(scan->task, scan->buffer, BUFFER_BYTES);
+	if (got >= 0) {
+		scan->bytes += got;
+		return scan_words(scan, got / sizeof(long));
+	}
 	for (set = view->regsets; set < view->regsets + view->n; set++) {
 		if (set->core_note_type != GCARENA_NT_VECTOR)
 			continue;
