@@ -16,9 +16,9 @@
 #include <linux/workqueue.h>
 #include <net/genetlink.h>
 
-#if __has_include(<linux/sched/exec_state.h>)
+/* Where it is not known to the memory map any more, the task has a state of its own. */
+#ifndef SUID_DUMP_USER
 #include <linux/sched/exec_state.h>
-#define GCARENA_HAVE_EXEC_STATE
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
@@ -87,7 +87,7 @@ static inline struct workqueue_struct *gcarena_any_cpu_wq(void)
 }
 
 /* May it be traced by who has the same IDs? A process that has ended has no secrets left. */
-#ifdef GCARENA_HAVE_EXEC_STATE
+#ifndef SUID_DUMP_USER
 static inline bool gcarena_task_is_dumpable(struct task_struct *task)
 {
 	const struct task_exec_state *state;

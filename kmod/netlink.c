@@ -385,7 +385,7 @@ static int arena_set(struct sk_buff *skb, struct genl_info *info)
 	if (some) {
 		ret = set_patiently(skb, info, arena);
 	} else {
-		GENL_SET_ERR_MSG(info, "there is nothing to set: say limit, min_heap or gc_percent");
+		GENL_SET_ERR_MSG(info, "nothing to set: say limit, min_heap or gc_percent");
 		ret = -EINVAL;
 	}
 	gcarena_find_end(arena);

@@ -19,7 +19,7 @@ struct gcarena;
  * @flags: its GCARENA_COLLECT_ bits
  */
 struct gcarena_request {
-	spinlock_t lock;
+	spinlock_t lock;		/* all but work */
 	struct delayed_work work;
 	u64 asked;
 	u64 done;

@@ -486,6 +486,83 @@ TEST(a_worker_finds_roots)
 	close(fd);
 }
 
+#ifdef __x86_64__
+
+#define MASK	0x5a5a5a5a5a5a5a5aULL
+
+/* An object whose address is written nowhere: only a vector register holds it. */
+struct held {
+	int fd;
+	__u64 hidden;		/* its address, XOR mask */
+	__u64 mask;
+	volatile int holding;
+	volatile int end;
+};
+
+/* In a thread that ends, and takes what its stack and registers remember along. */
+static void *allocate_main(void *arg)
+{
+	struct held *held = arg;
+	__u64 addr = 0;
+
+	/* The first object lies at the arena's base, which everybody knows. */
+	raw_alloc(held->fd, GCARENA_LAYOUT_NOSCAN, RAW_MIB, &addr);
+	raw_alloc(held->fd, GCARENA_LAYOUT_NOSCAN, RAW_MIB, &addr);
+	held->hidden = addr ^ held->mask;
+	return NULL;
+}
+
+static void *hold_main(void *arg)
+{
+	struct held *held = arg;
+
+	asm volatile("movq (%0), %%xmm7\n\t"
+		     "movq (%1), %%xmm6\n\t"
+		     "pxor %%xmm6, %%xmm7\n\t"
+		     "pxor %%xmm6, %%xmm6\n\t"
+		     "movl $1, (%2)\n"
+		     "1:\tpause\n\t"
+		     "cmpl $0, (%3)\n\t"
+		     "je 1b\n\t"
+		     "pxor %%xmm7, %%xmm7\n\t"
+		     : : "r" (&held->hidden), "r" (&held->mask), "r" (&held->holding),
+		       "r" (&held->end) : "memory", "cc", "xmm6", "xmm7");
+	return NULL;
+}
+
+TEST(a_worker_finds_vector_registers)
+{
+	struct held held = { .mask = MASK };
+	struct gcarena_stats stats;
+	struct rawarena arena;
+	struct seen seen;
+	pthread_t thread;
+	int fd = nl_open();
+
+	raw_need_device();
+	ASSERT_EQ(0, rawarena_open(&arena, RESERVE, GCARENA_ROOTS_AUTO));
+	held.fd = arena.fd;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, allocate_main, &held));
+	pthread_join(thread, NULL);
+	ASSERT_NE(MASK, held.hidden);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, hold_main, &held));
+	while (!held.holding)
+		usleep(1000);
+	ASSERT_EQ(0, collect_and_wait(fd, nl_arena_id(arena.fd), 0, &seen));
+	EXPECT_EQ(0, seen.done_error);
+	ASSERT_EQ(0, raw_stats(arena.fd, &stats));
+	EXPECT_EQ(2, stats.last_live_objects);
+	held.end = 1;
+	pthread_join(thread, NULL);
+	ASSERT_EQ(0, collect_and_wait(fd, nl_arena_id(arena.fd), 0, &seen));
+	ASSERT_EQ(0, raw_stats(arena.fd, &stats));
+	EXPECT_EQ(1, stats.last_live_objects);
+	rawarena_close(&arena);
+	close(fd);
+}
+
+#endif
+
 TEST_F(netlink, nothing_is_collected_that_nobody_maps)
 {
 	struct gcarena_collect collected;

@@ -68,7 +68,7 @@ static int run(char *output, const char *format, ...)
  * whole, or with @lines the list of what stands in each line. Return: 0; the tool's status;
  * 100: it is not JSON, or not as expected.
  */
-static int json(char *output, bool lines, const char *arguments, const char *expression)
+static int parse_json(char *output, bool lines, const char *arguments, const char *expression)
 {
 	char file[] = "/tmp/gcarena-tool.XXXXXX";
 	int status, fd = mkstemp(file);
@@ -89,7 +89,7 @@ static int json(char *output, bool lines, const char *arguments, const char *exp
 #define EXPECT_JSON(expected, lines, expression, ...)	do {		\
 	char arguments_[256];						\
 	snprintf(arguments_, sizeof(arguments_), __VA_ARGS__);		\
-	EXPECT_EQ(0, json(self->output, lines, arguments_, expression))	\
+	EXPECT_EQ(0, parse_json(self->output, lines, arguments_, expression))	\
 		TH_LOG("%s: %s", arguments_, self->output);		\
 	EXPECT_STREQ(expected, self->output);				\
 } while (0)

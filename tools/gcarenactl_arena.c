@@ -86,7 +86,8 @@ enum exit_status arena_failure(uint32_t id, int error)
 {
 	switch (error) {
 	case -ENOENT:
-		return failure("there is no arena @%u: `gcarenactl list` shows those there are", id);
+		return failure("there is no arena @%u: `gcarenactl list` shows those there are",
+			       id);
 	case -EPERM:
 		return failure("arena @%u: %s", id, netlink_sentence(error));
 	case -EBUSY:

@@ -229,10 +229,11 @@ static void line_done(struct monitor *monitor)
 static void print_event(struct monitor *monitor, const struct event_kind *kind,
 			const struct event_record *e)
 {
+	/* A line for each collection is enough for people. */
+	if (!monitor->options->json && kind->cmd == GCARENA_CMD_CYCLE_BEGIN)
+		return;
 	if (monitor->options->json)
 		print_json(kind, e);
-	else if (kind->cmd == GCARENA_CMD_CYCLE_BEGIN)
-		return;		/* a line for each collection is enough for people */
 	else
 		print_text(kind, e);
 	line_done(monitor);

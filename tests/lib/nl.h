@@ -18,7 +18,7 @@
 /* A request that is being put together. */
 struct nl_request {
 	struct nlmsghdr *header;	/* in @room */
-	_Alignas(8) char room[NL_ROOM];
+	char room[NL_ROOM] __attribute__((aligned(8)));
 };
 
 /* A message that came in. Attributes are found by number; they lie in the socket. */

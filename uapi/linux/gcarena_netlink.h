@@ -55,7 +55,7 @@
  */
 #define GCARENA_GENL_EVENTS	"events"
 
-/**
+/*
  * enum gcarena_cmd - commands
  * @GCARENA_CMD_ARENA_GET: do: one arena, by ID, or by PID: the first that it owns or
  *	maps. Dump: all arenas, or with PID those that it owns or maps. Replies are
@@ -108,7 +108,7 @@ enum gcarena_phase {
 	GCARENA_PHASE_SWEEP	= 3,
 };
 
-/**
+/*
  * enum gcarena_a_arena - attributes of an arena
  * @GCARENA_A_ARENA_PAD: aligns what follows
  * @GCARENA_A_ARENA_ID: u32: its number
@@ -175,7 +175,7 @@ enum gcarena_a_arena {
 	GCARENA_A_ARENA_MAX = __GCARENA_A_ARENA_MAX - 1
 };
 
-/**
+/*
  * enum gcarena_a_stats - attributes of statistics
  * @GCARENA_A_STATS_PAD: aligns what follows
  * @GCARENA_A_STATS_ID: u32: the arena's number
@@ -192,7 +192,7 @@ enum gcarena_a_stats {
 	GCARENA_A_STATS_FIRST,
 };
 
-/**
+/*
  * enum gcarena_a_class - attributes of a class of spans
  * @GCARENA_A_CLASS_PAD: aligns what follows
  * @GCARENA_A_CLASS_ID: u32: the arena's number. The one attribute of the request
@@ -234,7 +234,7 @@ enum gcarena_a_class {
 #define GCARENA_SPAN_STATE_OWNED	(1U << 0)	/* a thread holds it */
 #define GCARENA_SPAN_STATE_UNSWEPT	(1U << 1)	/* not looked at since the last cycle */
 
-/**
+/*
  * enum gcarena_a_span - attributes of a span
  * @GCARENA_A_SPAN_PAD: aligns what follows
  * @GCARENA_A_SPAN_ID: u32: the arena's number. The one attribute of the request
@@ -266,7 +266,7 @@ enum gcarena_a_span {
 	GCARENA_A_SPAN_MAX = __GCARENA_A_SPAN_MAX - 1
 };
 
-/**
+/*
  * enum gcarena_a_event - attributes of events
  * @GCARENA_A_EVENT_PAD: aligns what follows
  * @GCARENA_A_EVENT_ID: u32: the arena's number
