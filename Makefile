@@ -484,7 +484,7 @@ install: install-user install-module
 install-user: lib tools
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR)/linux $(UDEVDIR))
 	$(INSTALL) -m 644 userlib/gcarena.h $(DESTDIR)$(INCLUDEDIR)/
-	$(INSTALL) -m 644 uapi/linux/gcarena.h $(DESTDIR)$(INCLUDEDIR)/linux/
+	$(INSTALL) -m 644 uapi/linux/gcarena.h uapi/linux/gcarena_netlink.h $(DESTDIR)$(INCLUDEDIR)/linux/
 	$(INSTALL) -m 644 $(LIB_A) $(DESTDIR)$(LIBDIR)/
 	$(INSTALL) -m 755 $(LIB_SO) $(DESTDIR)$(LIBDIR)/
 	ln -sf $(notdir $(LIB_SO)) $(DESTDIR)$(LIBDIR)/$(SONAME)
@@ -510,7 +510,8 @@ install-module: module
 
 uninstall:
 	rm -f $(DESTDIR)$(MODDIR)/gcarena.ko $(DESTDIR)$(BINDIR)/gcarenactl \
-		$(DESTDIR)$(INCLUDEDIR)/gcarena.h $(DESTDIR)$(INCLUDEDIR)/linux/gcarena.h \
+		$(DESTDIR)$(INCLUDEDIR)/gcarena.h \
+		$(addprefix $(DESTDIR)$(INCLUDEDIR)/linux/,gcarena.h gcarena_netlink.h) \
 		$(addprefix $(DESTDIR)$(LIBDIR)/,libgcarena.a libgcarena.so $(SONAME) $(notdir $(LIB_SO)) pkgconfig/gcarena.pc) \
 		$(DESTDIR)$(UDEVDIR)/60-gcarena.rules $(DESTDIR)$(COMPDIR)/gcarenactl \
 		$(foreach p,$(notdir $(MAN_PAGES)),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(p)))/$(p))

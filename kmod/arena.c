@@ -7,7 +7,6 @@
  * Parameters are fixed under setup_lock and published by ->created; what may
  * change later (gc_percent, limit, min_heap) changes under the heap lock.
  */
-#include <linux/capability.h>
 #include <linux/memcontrol.h>
 
 #include "arena.h"
@@ -43,14 +42,70 @@ void gcarena_params_default(struct gcarena_params *params)
 	};
 }
 
-/* Return: 0; -EINVAL: not a sensible limit; -EPERM: above the administrator's bound. */
+/*
+ * Return: 0; -EINVAL: not a sensible limit; -EPERM: above the administrator's bound, and
+ * so for callers with CAP_SYS_RESOURCE alone.
+ */
 int gcarena_limit_check(u64 limit, u64 reserve)
 {
 	if (!limit || limit % GCARENA_CHUNK_BYTES || limit > reserve)
 		return -EINVAL;
-	if (limit > max_limit() && !capable(CAP_SYS_RESOURCE))
-		return -EPERM;
-	return 0;
+	return limit > max_limit() ? -EPERM : 0;
+}
+
+bool gcarena_percent_is_valid(s64 percent)
+{
+	return percent == GCARENA_GC_PERCENT_OFF ||
+	       (percent >= 1 && percent <= GCARENA_GC_PERCENT_MAX);
+}
+
+/**
+ * gcarena_knob_check() - may a parameter be set to a value?
+ * @arena: the arena, created
+ * @param: enum gcarena_param
+ * @value: for gcarena_knob_set()
+ *
+ * Return: 0, or -EINVAL, -EOPNOTSUPP as in the ABI; -EPERM: see gcarena_limit_check().
+ */
+int gcarena_knob_check(struct gcarena *arena, u32 param, s64 value)
+{
+	switch (param) {
+	case GCARENA_PARAM_GC_PERCENT:
+		return gcarena_percent_is_valid(value) ? 0 : -EINVAL;
+	case GCARENA_PARAM_LIMIT:
+		return gcarena_limit_check(value, arena->params.reserve);
+	case GCARENA_PARAM_MIN_HEAP:
+		return value > 0 ? 0 : -EINVAL;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+/* Set what has been checked, under the heap lock. Return: the value before. */
+s64 gcarena_knob_set(struct gcarena *arena, u32 param, s64 value)
+{
+	struct gcarena_params *params = &arena->params;
+	s64 old = 0;
+
+	lockdep_assert_held(&arena->lock);
+	switch (param) {
+	case GCARENA_PARAM_GC_PERCENT:
+		old = params->gc_percent;
+		WRITE_ONCE(params->gc_percent, value);
+		gcarena_pacer_set_percent(&arena->pacer, value);
+		break;
+	case GCARENA_PARAM_LIMIT:
+		old = params->limit;
+		WRITE_ONCE(params->limit, value);
+		arena->heap.limit_chunks = value >> GCARENA_CHUNK_SHIFT;
+		break;
+	case GCARENA_PARAM_MIN_HEAP:
+		old = params->min_heap;
+		WRITE_ONCE(params->min_heap, value);
+		gcarena_pacer_set_min_heap(&arena->pacer, value);
+		break;
+	}
+	return old;
 }
 
 struct gcarena *gcarena_create(void)
@@ -77,6 +132,7 @@ struct gcarena *gcarena_create(void)
 	arena->memcg = get_mem_cgroup_from_mm(current->mm);
 	INIT_WORK(&arena->tracer, gcarena_concurrent_work);
 	INIT_DELAYED_WORK(&arena->background, gcarena_background_work);
+	gcarena_request_init(arena);
 	return arena;
 }
 

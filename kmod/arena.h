@@ -18,6 +18,9 @@
  *	arena->park_lock	spin lock: arena->parkers and their state
  *	arena->mappings_lock	spin lock: arena->mappings, base
  *
+ * Innermost are those of the list of arenas (registry.c) and of requests (request.c).
+ * Netlink (netlink.c) tries arena->lock and gives up: its own locks are everybody's.
+ *
  * Page tables are walked through the arena's inode: its i_mmap_rwsem, the kernel's, is
  * taken under arena->lock and under none of the others.
  *
@@ -28,7 +31,8 @@
  * fault (userfaultfd, FUSE) delays its own arena and no other.
  *
  * Life: open() makes the arena, the last close or munmap frees it. A file's or a
- * VMA's reference keeps it, and keeps the module loaded. The background work is
+ * VMA's reference keeps it, and keeps the module loaded. Who finds it on the list of
+ * arenas keeps the last close waiting, for moments only. The background work is
  * cancelled before it is freed. Task works that are still queued then keep the empty
  * shell, and the module, until the sleeping threads that have them wake up.
  */
@@ -51,13 +55,17 @@
 
 #include "event.h"
 #include "heap.h"
+#include "notify.h"
 #include "pacer.h"
+#include "registry.h"
+#include "request.h"
 
 struct gcarena_concurrent;
 struct gcarena_marker;
 struct gcarena_parker;
 struct gcarena_ranges;
 struct gcarena_verifier;
+struct seq_file;
 
 /**
  * struct gcarena_params - what CREATE fixes
@@ -115,6 +123,21 @@ enum gcarena_effort {
 	GCARENA_EFFORT_SWEEP,
 	GCARENA_EFFORT_COLLECT,
 	GCARENA_NR_EFFORTS,
+};
+
+/* What can be read at any time, without a lock: each number for itself is right. */
+struct gcarena_overview {
+	struct gcarena_params params;
+	bool created;
+	u32 phase;
+	u64 base;
+	u64 heap_objects;
+	u64 heap_bytes;
+	u64 backing_bytes;
+	u64 cycles;
+	u64 cycles_aborted;
+	u64 pause_last_ns;
+	u64 pause_max_ns;
 };
 
 /* Statistics that nobody else keeps. See the same names in struct gcarena_stats. */
@@ -199,6 +222,9 @@ struct gcarena_counters {
  * @waiters: threads that wait for @lock
  * @tracer: advances @concurrent; see concurrent.c
  * @memcg: what the program's kernel memory is charged to, also by @tracer; may be NULL
+ * @entry: how others find it
+ * @request: collections that others have asked for
+ * @notify: what listeners are told
  */
 struct gcarena {
 	struct mutex lock;		/* heap, pacer, owners, counters */
@@ -247,6 +273,9 @@ struct gcarena {
 	atomic_t waiters;
 	struct work_struct tracer;
 	struct mem_cgroup *memcg;
+	struct gcarena_entry entry;
+	struct gcarena_request request;
+	struct gcarena_notify notify;
 };
 
 static inline struct gcarena *gcarena_of_heap(struct gcarena_heap *heap)
@@ -281,6 +310,9 @@ int gcarena_setup(struct gcarena *arena, const struct gcarena_params *params);
 int gcarena_setup_default(struct gcarena *arena);
 void gcarena_params_default(struct gcarena_params *params);
 int gcarena_limit_check(u64 limit, u64 reserve);
+bool gcarena_percent_is_valid(s64 percent);
+int gcarena_knob_check(struct gcarena *arena, u32 param, s64 value);
+s64 gcarena_knob_set(struct gcarena *arena, u32 param, s64 value);
 
 /* mapping.c: mmap() and the processes that did it */
 int gcarena_mmap(struct file *file, struct vm_area_struct *vma);
@@ -292,6 +324,7 @@ void gcarena_populate(struct gcarena *arena, u64 mapping_id, const struct gcaren
 		      unsigned int nr);
 bool gcarena_mapping_has_mm(struct gcarena *arena, const struct mm_struct *mm);
 struct gcarena_mapping *gcarena_mapping_unscanned(struct gcarena *arena);
+unsigned int gcarena_mapping_count(struct gcarena *arena);
 
 /* backing.c: pages */
 vm_fault_t gcarena_backing_fault(struct gcarena *arena, struct vm_fault *vmf);
@@ -321,6 +354,7 @@ int gcarena_object_query(struct gcarena *arena, struct gcarena_object *arg);
 
 /* collect.c: cycles */
 int gcarena_collect_now(struct gcarena *arena, struct gcarena_collect *arg);
+int gcarena_collect_locked(struct gcarena *arena, struct gcarena_collect *arg);
 int gcarena_collect_if_due(struct gcarena *arena);
 int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort effort);
 
@@ -348,10 +382,13 @@ void gcarena_world_start(struct gcarena *arena);
 void gcarena_background_work(struct work_struct *work);
 void gcarena_background_kick(struct gcarena *arena);
 u64 gcarena_background_keep(const struct gcarena *arena);
+u64 gcarena_release_to(struct gcarena *arena, u64 keep);
 
 /* stats.c: numbers for people */
 void gcarena_stats_fill(struct gcarena *arena, struct gcarena_stats *stats);
 void gcarena_info_fill(struct gcarena *arena, struct gcarena_info *info);
+void gcarena_overview_fill(struct gcarena *arena, struct gcarena_overview *o);
+void gcarena_fdinfo(struct seq_file *m, struct file *file);
 
 /* ioctl.c */
 long gcarena_ioctl(struct file *file, unsigned int cmd, unsigned long arg);

@@ -16,12 +16,14 @@
  * A cycle that fails before step 5 frees nothing, and leaves the heap as it was but for
  * the mark bits. The next one is a full one then, and clears them.
  *
- * Everything here runs in the calling thread, under the heap lock, and can be killed.
+ * Everything here runs in the calling thread, under the heap lock, and can be killed. That
+ * thread uses the arena, or is a worker that collects for somebody outside (request.c).
  */
 #include <linux/ktime.h>
 #include <linux/moduleparam.h>
 
 #include "collect.h"
+#include "trace.h"
 #include "zeal.h"
 
 static uint generational = 1;
@@ -105,6 +107,12 @@ void gcarena_count_pause(struct gcarena_counters *c, u64 ns)
 	c->pause_max_ns = max(c->pause_max_ns, ns);
 }
 
+/* Who collects, as it sees itself; 0: a worker. */
+static pid_t collector_pid(void)
+{
+	return current->flags & PF_KTHREAD ? 0 : task_pid_vnr(current);
+}
+
 /**
  * gcarena_cycle_tell() - a cycle has ended: count it, and tell who listens
  * @arena: the arena
@@ -119,13 +127,10 @@ void gcarena_cycle_tell(struct gcarena *arena, enum gcarena_collect_kind kind, i
 		.kind = error ? GCARENA_EVENT_ABORTED : GCARENA_EVENT_CYCLE,
 		.error = -error,
 		.collect_kind = kind,
+		.pid = error == -ETIMEDOUT ? c->stop_timeout_pid : collector_pid(),
 		.duration_ns = ns,
 	};
 
-	if (error == -ETIMEDOUT)
-		event.pid = c->stop_timeout_pid;
-	else if (!(current->flags & PF_KTHREAD))
-		event.pid = task_pid_vnr(current);
 	if (error) {
 		c->cycles_aborted++;
 	} else {
@@ -135,30 +140,55 @@ void gcarena_cycle_tell(struct gcarena *arena, enum gcarena_collect_kind kind, i
 	}
 	event.cycle = c->cycles;
 	gcarena_event_post(&arena->events, &event);
+	gcarena_notify_end(arena, &event);
+	trace_gcarena_cycle_end(arena->entry.id, kind, c->cycles, error, ns, event.live_bytes);
 }
 
 /* Sweep what the last cycle left. Return: 0 or -EINTR. */
 int gcarena_sweep_now(struct gcarena *arena)
 {
-	u64 start = ktime_get_ns();
-	int ret = gcarena_sweep_all(&arena->heap);
+	struct heap_tally freed = arena->heap.freed;
+	u64 start = ktime_get_ns(), ns;
+	int ret;
 
-	arena->counters.sweep_total_ns += ktime_get_ns() - start;
+	gcarena_phase_set(&arena->notify, GCARENA_PHASE_SWEEP);
+	ret = gcarena_sweep_all(&arena->heap);
+	gcarena_phase_set(&arena->notify, GCARENA_PHASE_IDLE);
+	ns = ktime_get_ns() - start;
+	arena->counters.sweep_total_ns += ns;
+	if (arena->heap.freed.objects != freed.objects)
+		trace_gcarena_sweep(arena->entry.id, false,
+				    arena->heap.freed.objects - freed.objects,
+				    arena->heap.freed.bytes - freed.bytes, ns);
 	return ret;
+}
+
+/* A cycle begins: tell who listens. */
+void gcarena_cycle_announce(struct gcarena *arena, enum gcarena_collect_kind kind)
+{
+	gcarena_notify_begin(arena, kind);
+	trace_gcarena_cycle_begin(arena->entry.id, kind, arena->counters.cycles,
+				  arena->heap.used.bytes);
 }
 
 /* Steps 2 to 6. */
 static int stop_and_trace(struct gcarena *arena, enum gcarena_collect_kind kind)
 {
-	u64 start = ktime_get_ns(), ns;
-	int ret = gcarena_world_stop(arena);
+	u64 start, ns;
+	int ret;
 
+	gcarena_cycle_announce(arena, kind);
+	start = ktime_get_ns();
+	gcarena_phase_set(&arena->notify, GCARENA_PHASE_STOP);
+	ret = gcarena_world_stop(arena);
 	if (!ret) {
+		gcarena_phase_set(&arena->notify, GCARENA_PHASE_MARK);
 		gcarena_owners_reap(arena);
 		ret = kind == GCARENA_COLLECT_MINOR ? trace_young(arena) : trace_all(arena);
 		gcarena_world_start(arena);
 	}
 	ns = ktime_get_ns() - start;
+	gcarena_phase_set(&arena->notify, GCARENA_PHASE_IDLE);
 	if (!ret) {
 		arena->trace_ns[kind == GCARENA_COLLECT_MINOR] = ns;
 		gcarena_count_pause(&arena->counters, ns);
@@ -172,12 +202,9 @@ static int stop_and_trace(struct gcarena *arena, enum gcarena_collect_kind kind)
 /* Steps 1 to 6. Return: 0, or -ETIMEDOUT, -EFAULT, -ENOMEM, -EINTR: nothing happened. */
 static int cycle(struct gcarena *arena, enum gcarena_collect_kind kind)
 {
-	struct gcarena_mapping *mapping = gcarena_mapping_get(arena);
 	int ret;
 
 	lockdep_assert_held(&arena->lock);
-	if (IS_ERR(mapping))
-		return PTR_ERR(mapping);
 	if (arena->concurrent && kind == GCARENA_COLLECT_MINOR)
 		return gcarena_concurrent_finish(arena);
 	/* What it has marked so far may have died since. */
@@ -254,15 +281,17 @@ int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort eff
 	ret = ret ?: gcarena_sweep_now(arena);
 	/* Empty chunks in the wrong place count against the limit, too. */
 	if (!ret)
-		gcarena_chunks_release(&arena->heap, 0);
+		gcarena_release_to(arena, 0);
 	return ret;
 }
 
-static int collect_locked(struct gcarena *arena, struct gcarena_collect *arg)
+/* Collect, under the heap lock. The calling thread need not take part in the arena. */
+int gcarena_collect_locked(struct gcarena *arena, struct gcarena_collect *arg)
 {
 	struct heap_tally freed;
 	int ret;
 
+	lockdep_assert_held(&arena->lock);
 	arena->generational |= arg->kind == GCARENA_COLLECT_MINOR;
 	gcarena_lease_large_end(arena);
 	ret = cycle(arena, arg->kind);
@@ -271,9 +300,8 @@ static int collect_locked(struct gcarena *arena, struct gcarena_collect *arg)
 	arena->counters.cycles_forced++;
 	freed = arena->heap.freed;
 	ret = gcarena_sweep_now(arena);
-	arg->released_bytes = gcarena_chunks_release(&arena->heap,
-						     arg->flags & GCARENA_COLLECT_RELEASE ?
-						     0 : gcarena_background_keep(arena));
+	arg->released_bytes = gcarena_release_to(arena, arg->flags & GCARENA_COLLECT_RELEASE ?
+						 0 : gcarena_background_keep(arena));
 	arg->cycle = arena->counters.cycles;
 	arg->pause_ns = arena->counters.pause_last_ns;
 	arg->live_objects = arena->counters.last_live.objects;
@@ -287,13 +315,15 @@ static int collect_locked(struct gcarena *arena, struct gcarena_collect *arg)
 /* GCARENA_IOC_COLLECT. Return: 0 or a negative errno as in the ABI. */
 int gcarena_collect_now(struct gcarena *arena, struct gcarena_collect *arg)
 {
+	struct gcarena_mapping *mapping;
 	int ret;
 
 	if (arg->kind > GCARENA_COLLECT_MINOR)
 		return -EOPNOTSUPP;
 	if (gcarena_lock(arena))
 		return -EINTR;
-	ret = collect_locked(arena, arg);
+	mapping = gcarena_mapping_get(arena);
+	ret = IS_ERR(mapping) ? PTR_ERR(mapping) : gcarena_collect_locked(arena, arg);
 	mutex_unlock(&arena->lock);
 	return ret;
 }

@@ -8,9 +8,18 @@
 
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/sched/coredump.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/task.h>
+#include <linux/uaccess.h>
 #include <linux/version.h>
 #include <linux/workqueue.h>
+#include <net/genetlink.h>
+
+/* Where it is not known to the memory map any more, the task has a state of its own. */
+#ifndef SUID_DUMP_USER
+#include <linux/sched/exec_state.h>
+#endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 static inline void gcarena_vm_flags_mod(struct vm_area_struct *vma, unsigned long set,
@@ -76,6 +85,43 @@ static inline bool gcarena_task_is_kernel_only(const struct task_struct *task)
 	return task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER);
 #else
 	return task->flags & (PF_KTHREAD | PF_IO_WORKER);
+#endif
+}
+
+/* May it be traced by who has the same IDs? A process that has ended has no secrets left. */
+#ifndef SUID_DUMP_USER
+static inline bool gcarena_task_is_dumpable(struct task_struct *task)
+{
+	const struct task_exec_state *state;
+	bool dumpable = true;
+
+	rcu_read_lock();
+	state = rcu_dereference(task->exec_state);
+	if (state)
+		dumpable = READ_ONCE(state->dumpable) == TASK_DUMPABLE_OWNER;
+	rcu_read_unlock();
+	return dumpable;
+}
+#else
+static inline bool gcarena_task_is_dumpable(struct task_struct *task)
+{
+	bool dumpable = true;
+
+	task_lock(task);
+	if (task->mm)
+		dumpable = get_dumpable(task->mm) == SUID_DUMP_USER;
+	task_unlock(task);
+	return dumpable;
+}
+#endif
+
+/* The attributes of the request that a dump answers. */
+static inline struct nlattr **gcarena_dump_attrs(struct netlink_callback *cb)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+	return genl_dumpit_info(cb)->attrs;
+#else
+	return genl_info_dump(cb)->attrs;
 #endif
 }
 

@@ -9,7 +9,7 @@
  *     read the roots, start the world; trace from the roots, and from marked objects on
  *     those pages, while the program runs.
  *  4. More rounds, as long as each has much less to do than the one before.
- *  5. The last round happens with the world stopped (trace.c). Then the marks count.
+ *  5. The last round happens with the world stopped (tracer.c). Then the marks count.
  *
  * Why nothing is lost: what a marked object pointed to when it was scanned, is marked.
  * Where it points since then, stands on a page written since, and the last round, during
@@ -165,6 +165,7 @@ static int trace_begin(struct gcarena *arena, struct gcarena_concurrent *c)
 	c->phase = c->kind == GCARENA_COLLECT_MINOR ? PHASE_ROOTS : PHASE_CLEAR;
 	arena->must_trace_all = true;
 	gcarena_spans_hold(&arena->heap);
+	gcarena_cycle_announce(arena, c->kind);
 	return -EAGAIN;
 }
 

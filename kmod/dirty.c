@@ -32,6 +32,7 @@
 
 #include "arena.h"
 #include "dirty.h"
+#include "trace.h"
 
 static bool refault;
 module_param(refault, bool, 0644);
@@ -100,7 +101,7 @@ static void clean_entries(struct gcarena *arena, struct gcarena_dirty *dirty)
  */
 int gcarena_dirty_take(struct gcarena *arena, struct gcarena_dirty *dirty)
 {
-	u64 start = ktime_get_ns(), nr;
+	u64 start = ktime_get_ns(), nr, ns;
 	int ret;
 
 	lockdep_assert_held(&arena->lock);
@@ -116,7 +117,9 @@ int gcarena_dirty_take(struct gcarena *arena, struct gcarena_dirty *dirty)
 	nr = bitmap_weight(dirty->pages, dirty->nr_pages);
 	arena->counters.dirty_pages_last = nr;
 	arena->counters.dirty_pages_total += nr;
-	arena->counters.dirty_total_ns += ktime_get_ns() - start;
+	ns = ktime_get_ns() - start;
+	arena->counters.dirty_total_ns += ns;
+	trace_gcarena_dirty_pass(arena->entry.id, dirty->nr_pages, nr, ns);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
  *
  * Locks: none here; each command takes the heap lock for itself.
  */
+#include <linux/capability.h>
 #include <linux/uaccess.h>
 
 #include "arena.h"
@@ -58,10 +59,10 @@ static int ioctl_stats(struct gcarena *arena, union gcarena_args *args)
 	return 0;
 }
 
-static bool percent_is_valid(s64 percent)
+/* Who has the privilege may take more than the administrator allows. */
+static int unless_privileged(int error)
 {
-	return percent == GCARENA_GC_PERCENT_OFF ||
-	       (percent >= 1 && percent <= GCARENA_GC_PERCENT_MAX);
+	return error == -EPERM && capable(CAP_SYS_RESOURCE) ? 0 : error;
 }
 
 static int ioctl_create(struct gcarena *arena, union gcarena_args *args)
@@ -85,11 +86,12 @@ static int ioctl_create(struct gcarena *arena, union gcarena_args *args)
 		params.root_mode = arg->root_mode;
 
 	if (params.reserve < GCARENA_RESERVE_MIN || params.reserve > GCARENA_RESERVE_MAX ||
-	    params.reserve % GCARENA_CHUNK_SIZE || !percent_is_valid(params.gc_percent))
+	    params.reserve % GCARENA_CHUNK_SIZE || !gcarena_percent_is_valid(params.gc_percent))
 		return -EINVAL;
 	if (params.root_mode > GCARENA_ROOTS_ALL)
 		return -EOPNOTSUPP;
-	return gcarena_limit_check(params.limit, params.reserve) ?: gcarena_setup(arena, &params);
+	return unless_privileged(gcarena_limit_check(params.limit, params.reserve)) ?:
+	       gcarena_setup(arena, &params);
 }
 
 static int ioctl_classes(struct gcarena *arena, union gcarena_args *args)
@@ -196,41 +198,6 @@ static int ioctl_roots_del(struct gcarena *arena, union gcarena_args *args)
 	return gcarena_range_del(arena, args->roots.addr, args->roots.len);
 }
 
-/* Set one parameter; *value becomes the one before. */
-static int set_locked(struct gcarena *arena, u32 param, s64 *value)
-{
-	struct gcarena_params *params = &arena->params;
-	s64 new = *value;
-	int ret;
-
-	switch (param) {
-	case GCARENA_PARAM_GC_PERCENT:
-		if (!percent_is_valid(new))
-			return -EINVAL;
-		*value = params->gc_percent;
-		params->gc_percent = new;
-		gcarena_pacer_set_percent(&arena->pacer, new);
-		return 0;
-	case GCARENA_PARAM_LIMIT:
-		ret = gcarena_limit_check(new, params->reserve);
-		if (ret)
-			return ret;
-		*value = params->limit;
-		params->limit = new;
-		arena->heap.limit_chunks = new >> GCARENA_CHUNK_SHIFT;
-		return 0;
-	case GCARENA_PARAM_MIN_HEAP:
-		if (new <= 0)
-			return -EINVAL;
-		*value = params->min_heap;
-		params->min_heap = new;
-		gcarena_pacer_set_min_heap(&arena->pacer, new);
-		return 0;
-	default:
-		return -EOPNOTSUPP;
-	}
-}
-
 static int ioctl_set(struct gcarena *arena, union gcarena_args *args)
 {
 	int ret;
@@ -239,7 +206,9 @@ static int ioctl_set(struct gcarena *arena, union gcarena_args *args)
 		return -ENXIO;
 	if (gcarena_lock(arena))
 		return -EINTR;
-	ret = set_locked(arena, args->set.param, &args->set.value);
+	ret = unless_privileged(gcarena_knob_check(arena, args->set.param, args->set.value));
+	if (!ret)
+		args->set.value = gcarena_knob_set(arena, args->set.param, args->set.value);
 	mutex_unlock(&arena->lock);
 	return ret;
 }

@@ -17,6 +17,7 @@
 
 #include "arena.h"
 #include "layout.h"
+#include "trace.h"
 
 /**
  * struct gcarena_lease - one span handed out
@@ -376,6 +377,7 @@ static int refill_spans(struct gcarena *arena, struct gcarena_owner *owner,
 	arg->nr_spans = nr;
 	arena->counters.refills++;
 	arena->counters.refill_spans += nr;
+	trace_gcarena_refill(arena->entry.id, arg->size_class, arg->layout, nr, bytes);
 	return 0;
 }
 

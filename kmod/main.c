@@ -13,6 +13,7 @@
 #include <linux/pseudo_fs.h>
 
 #include "arena.h"
+#include "netlink.h"
 #include "park.h"
 
 #ifndef CONFIG_64BIT
@@ -66,8 +67,14 @@ static int gcarena_open(struct inode *inode, struct file *file)
 	file->f_mapping = arena->inode->i_mapping;
 	file->private_data = arena;
 	arena->file = file;
+	ret = gcarena_registry_add(arena);
+	if (ret)
+		goto err_put_inode;
+	gcarena_notify_created(arena);
 	return nonseekable_open(inode, file);
 
+err_put_inode:
+	iput(arena->inode);
 err_release_fs:
 	simple_release_fs(&gcarena_mount, &gcarena_mount_count);
 err_destroy_arena:
@@ -80,6 +87,11 @@ static int gcarena_close(struct inode *inode, struct file *file)
 	struct gcarena *arena = file->private_data;
 	struct inode *own = arena->inode;
 
+	/* In this order: who has found it may ask, what was asked is told, and kicks others. */
+	gcarena_registry_remove(arena);
+	gcarena_request_cancel(arena);
+	gcarena_notify_gone(arena);
+	gcarena_registry_put(arena);
 	gcarena_destroy(arena);
 	iput(own);
 	simple_release_fs(&gcarena_mount, &gcarena_mount_count);
@@ -96,6 +108,7 @@ static const struct file_operations gcarena_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = gcarena_mmap,
 	.get_unmapped_area = gcarena_get_area,
+	.show_fdinfo = gcarena_fdinfo,
 };
 
 static struct miscdevice gcarena_device = {
@@ -146,11 +159,16 @@ static int __init gcarena_init(void)
 	ret = gcarena_park_module_init();
 	if (ret)
 		goto err_destroy_wq;
-	ret = misc_register(&gcarena_device);
+	ret = gcarena_netlink_init();
 	if (ret)
 		goto err_park_exit;
+	ret = misc_register(&gcarena_device);
+	if (ret)
+		goto err_netlink_exit;
 	return 0;
 
+err_netlink_exit:
+	gcarena_netlink_exit();
 err_park_exit:
 	gcarena_park_module_exit();
 err_destroy_wq:
@@ -163,6 +181,7 @@ err_destroy_caches:
 static void __exit gcarena_exit(void)
 {
 	misc_deregister(&gcarena_device);
+	gcarena_netlink_exit();
 	destroy_workqueue(gcarena_wq);
 	gcarena_park_module_exit();
 	gcarena_caches_destroy();

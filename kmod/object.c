@@ -7,6 +7,7 @@
  */
 #include "arena.h"
 #include "layout.h"
+#include "trace.h"
 
 /* Page table entries filled at once for a large object; the rest is faulted in. */
 #define POPULATE_BYTES	(2ULL << 20)
@@ -90,6 +91,7 @@ static int alloc_locked(struct gcarena *arena, struct gcarena_alloc *arg,
 	*mapping_id = mapping->id;
 	*run = (struct gcarena_run) { span->start, min(span->bytes, POPULATE_BYTES) };
 	arg->addr = arena->heap.base + span->start;
+	trace_gcarena_large_alloc(arena->entry.id, arg->layout, arg->addr, span->bytes);
 	return 0;
 }
 

@@ -435,6 +435,7 @@ bool gcarena_park_timed_out(struct gcarena *arena, const struct gcarena_parker *
 	if (time_before(jiffies, arena->stop_deadline))
 		return false;
 	arena->counters.stop_timeout_pid = task_pid_vnr(parker->task);
+	gcarena_notify_timeout(arena, parker->task);
 	return true;
 }
 

@@ -27,6 +27,7 @@
 
 #include "arch.h"
 #include "arena.h"
+#include "compat.h"
 #include "mark.h"
 #include "park.h"
 #include "verify.h"
@@ -529,7 +530,9 @@ static int scan_vector_registers(struct scan *scan)
 
 	for (words = gcarena_vector_registers(scan->task, &bytes); bytes && !ret; bytes -= n) {
 		n = min_t(size_t, bytes, BUFFER_BYTES);
-		memcpy(scan->buffer, words, n);
+		/* As in scan_thread_memory(): it may be killed, and run on. */
+		if (copy_from_kernel_nofault(scan->buffer, words, n))
+			return 0;
 		words += n / sizeof(long);
 		scan->bytes += n;
 		ret = scan_words(scan, n / sizeof(long));
@@ -627,6 +630,13 @@ static int scan_task(struct scan *scan, struct task_struct *task)
 	return ret;
 }
 
+/* The calling thread, if it is the program's: it stands still, as it is here. */
+static int scan_self(struct scan *scan)
+{
+	scan->arena->counters.stop_threads_last++;
+	return scan_task(scan, current);
+}
+
 /* A thread that has moved meanwhile is left for the next round. */
 static int scan_parker(struct scan *scan, struct gcarena_parker *parker)
 {
@@ -676,7 +686,8 @@ static int scan_round(struct scan *scan)
  * @bytes: set to the bytes of roots read
  *
  * Return: 0; -EFAULT: an added range cannot be read; -ETIMEDOUT: a thread that woke up
- * in the kernel did not settle again; -ENOMEM; -EINTR.
+ * in the kernel did not settle again; -ENXIO: nobody maps the arena any more; -ENOMEM;
+ * -EINTR.
  */
 int gcarena_roots_mark(struct gcarena *arena, struct gcarena_marker *m,
 		       struct gcarena_verifier *verifier, u64 *bytes)
@@ -688,10 +699,8 @@ int gcarena_roots_mark(struct gcarena *arena, struct gcarena_marker *m,
 	if (!scan.buffer)
 		return -ENOMEM;
 	arena->counters.stop_threads_last = 0;
-	if (!(current->flags & PF_KTHREAD)) {
-		arena->counters.stop_threads_last = 1;
-		ret = scan_task(&scan, current);
-	}
+	if (gcarena_mapping_has_mm(arena, current->mm))
+		ret = scan_self(&scan);
 	/* Threads and processes may be born by sleepers that wake up in clone(). */
 	while (!ret) {
 		ret = scan_round(&scan);
@@ -699,6 +708,9 @@ int gcarena_roots_mark(struct gcarena *arena, struct gcarena_marker *m,
 			break;
 		ret = gcarena_world_check(arena);
 	}
+	/* Who has unmapped the arena may map it again, and expects to find what was there. */
+	if (!ret && !gcarena_mapping_count(arena))
+		ret = -ENXIO;
 	kvfree(scan.buffer);
 	*bytes = scan.bytes;
 	return ret;

@@ -722,7 +722,8 @@ enum gcarena_event_kind {
  * @kind: enum gcarena_event_kind; skip those you do not know
  * @error: ABORTED: the errno that COLLECT failed with
  * @pid: ABORTED with ETIMEDOUT: the thread that did not stop; else the thread that
- *	collected. As the collecting thread sees it; 0 when it does not see it
+ *	collected. As the collecting thread sees it; 0 when it does not see it, or when
+ *	the kernel collected for somebody outside (linux/gcarena_netlink.h)
  * @lost: events that were overwritten by newer ones, just before this one
  * @collect_kind: enum gcarena_collect_kind that it was
  * @time_ns: when it happened, CLOCK_MONOTONIC, ns
