@@ -197,11 +197,13 @@ static void check_reached(struct __test_metadata *_metadata, struct program *p)
 	for (i = 0; i < ROOTS; i++)
 		reached += see(p, p->root[i]);
 	ASSERT_LT(0, reached);
-	for (i = 0; i < NODES; i++)
-		if (p->node[i].seen)
-			ASSERT_TRUE(is_marked(p->heap, p->node[i].offset)) {
-				TH_LOG("node %u at %#lx", i, p->node[i].offset);
-			}
+	for (i = 0; i < NODES; i++) {
+		if (!p->node[i].seen)
+			continue;
+		ASSERT_TRUE(is_marked(p->heap, p->node[i].offset)) {
+			TH_LOG("node %u at %#lx", i, p->node[i].offset);
+		}
+	}
 }
 
 /* @minor: marks stay from the cycle before. Returns the slices that it took. */
