@@ -264,6 +264,27 @@ bench-vm:
 	+@$(SUBMAKE) module lib benches KREL=$(VM_KREL) >&2
 	@$(VM_RUN) --timeout 3600 -- tests/bench/run
 
+# --- latency benchmarks, and the contender written in Go ----------------------------
+#
+# Pauses, write barriers and a key-value store, up to 1 GiB live: an hour at most.
+# LATENCY_FLAGS="--quick" or "--only kv" for a part of it.
+
+LATENCY_VM := --memory 7168 --append "tsc=reliable clearcpuid=297,580"
+
+.PHONY: bench-latency
+benches: $(if $(shell command -v go),$(B)/bench/go)
+$(B)/bench/go: $(wildcard tests/bench/go/*)
+	@mkdir -p $(@D)
+	@echo "  GO      $@"
+	@cd tests/bench/go && CGO_ENABLED=0 GOFLAGS=-mod=mod GOTOOLCHAIN=local GOPROXY=off \
+		go build -trimpath -o $(CURDIR)/$@ .
+
+bench-latency:
+	@tools/setup build vm bench
+	+@$(SUBMAKE) module lib benches KREL=$(VM_KREL) >&2
+	@$(VM_RUN) $(LATENCY_VM) --timeout 5400 -- tests/bench/run --latency $(LATENCY_FLAGS)
+	@tests/bench/plot
+
 # --- and under other kernels --------------------------------------------------------
 #
 # The programs are built once; tools/check-kernels builds a module for each kernel.
@@ -278,8 +299,7 @@ check-kernels: setup
 # --- fuzzing the ABI -----------------------------------------------------------------
 #
 # FUZZ_SECONDS, FUZZ_SEED (default: a new one), FUZZ_FLAGS for the fuzzer itself. Programs
-# are kept in build/fuzz. For a kernel with KCOV (tests/README.md):
-#	make fuzz KDIR=... VM_KREL=PATH-OF-ITS-IMAGE KCOV_INSTRUMENT=y
+# are kept in build/fuzz. fuzz-kcov is the same in the debug kernel, guided by coverage.
 
 FUZZ_SECONDS ?= 60
 FUZZ_DIR     := $(B)/fuzz
@@ -295,7 +315,12 @@ fuzz-vm:
 	@$(VM_RUN) --timeout $$(($(FUZZ_SECONDS) + 600)) -- $(B)/tests/abi_fuzz \
 		--seconds $(FUZZ_SECONDS) $(if $(FUZZ_SEED),--seed $(FUZZ_SEED)) \
 		--dir $(FUZZ_DIR) $(FUZZ_FLAGS)
-.PHONY: fuzz fuzz-vm
+fuzz-kcov: setup
+	@tools/debug-kernel >/dev/null
+	+@$(SUBMAKE) fuzz-vm KDIR=$(DEBUG_DIR) VM_KREL=$(DEBUG_DIR)/vmlinuz KCOV_INSTRUMENT=y \
+		FUZZ_FLAGS="--patience 200 $(FUZZ_FLAGS)" VM_FLAGS="--memory 3072 --append '$(debug_fast)' \
+		--module $(B)/kmod-`cat $(DEBUG_DIR)/include/config/kernel.release`/gcarena.ko $(VM_FLAGS)"
+.PHONY: fuzz fuzz-vm fuzz-kcov
 
 lint:
 	@tools/lint
@@ -371,15 +396,19 @@ $(B)/coverage/%: tests/%.c tests/core/coverage.c $(CORE_DEPS) Makefile | $(HARNE
 
 # --- the debug kernel: see tests/README.md -------------------------------------------
 #
-# Three boots. fast, the default: what ends in minutes, under everything that is quick.
-# small: as if there were no huge pages, so that all chunks are made of single ones.
-# thorough: with what is slow as well (objects, leaks, poison). Where the VM is emulated
-# a larger program takes many minutes: DEBUG_PASSES="fast small thorough" asks for all
-# boots, TESTS_ONLY for other programs; DEBUG_LIMIT is a program's, in seconds.
+# Boots. fast: under everything that is quick. leaks: the same and kmemleak, which looks
+# for what nobody points to, after the module has gone. Both together are the default,
+# and take twenty minutes on a machine that has nothing else to do. long: as fast,
+# programs that take minutes each. small: as if there were no huge pages, so that all
+# chunks are made of single ones. thorough: with what is slow as well (objects, poison).
+# DEBUG_PASSES chooses boots, TESTS_ONLY programs; DEBUG_LIMIT is a program's, in seconds.
 
-DEBUG_PASSES    ?= fast
+DEBUG_PASSES    ?= fast leaks
 DEBUG_LIMIT     ?= 900
-DEBUG_FAST      ?= events verify mmap_collect abi_alloc module_unload world_eintr fault_nth
+DEBUG_FAST      ?= tests/kunit/results events verify minor mmap_collect abi_torn abi_matrix \
+		   abi_fuzz lib_threads world_eintr world_life world_roots world_storm fault_nth
+DEBUG_LEAKS     ?= abi_alloc module_unload kill_collect
+DEBUG_LONG      ?= mmap_abuse lib_roots lib_graphs
 DEBUG_SMALL     ?= abi_alloc mmap_abuse lib_graphs lib_oracle world_storm
 DEBUG_THOROUGH  ?= abi_alloc module_unload fault_nth
 DEBUG_DIR        = $(shell tools/debug-kernel --print 2>/dev/null)
@@ -389,7 +418,8 @@ DEBUG_VM         = tools/vm-run --kernel $(DEBUG_DIR)/vmlinuz --module $(DEBUG_F
 DEBUG_RUN        = env GCARENA_PATIENCE=10 tests/run -t $(DEBUG_LIMIT)
 # In an emulated CPU that is this slow, ACPI's interpreter gives up on the routes of PCI
 # interrupts, after half a minute each; what the VM has uses MSI.
-debug_fast      := pci=noacpi slub_debug=- kmemleak=off no_debug_objects debug_pagealloc=off page_poison=off
+debug_leaks     := pci=noacpi slub_debug=- no_debug_objects debug_pagealloc=off page_poison=off
+debug_fast      := $(debug_leaks) kmemleak=off
 debug_thorough  := pci=noacpi page_poison=on
 # Every allocation of order 9 fails, once the kernel is up and min-order is 9.
 debug_small     := cd /sys/kernel/debug/fail_page_alloc && echo 9 >min-order && \
@@ -406,17 +436,25 @@ check-debug: setup
 check-debug-build:
 	+@$(SUBMAKE) lib tests KDIR=$(DEBUG_DIR) >&2
 	$(call farm,$(DEBUG_FARM))
-	+@$(SUBMAKE) -C $(DEBUG_DIR) M=$(CURDIR)/$(DEBUG_FARM) \
+	@mkdir -p $(DEBUG_FARM)/tests/kunit
+	@ln -sf $(CURDIR)/tests/kunit/gcarena_kunit.c $(DEBUG_FARM)/tests/kunit/
+	+@$(SUBMAKE) -C $(DEBUG_DIR) M=$(CURDIR)/$(DEBUG_FARM) GCARENA_KUNIT=y \
 		KCFLAGS=-Wframe-larger-than=2048 modules >&2
 check-debug-fast:
 	@$(call DEBUG_VM,$(debug_fast)) $(DEBUG_RUN) \
 		$(or $(TESTS_ONLY),$(DEBUG_FAST))
+check-debug-leaks:
+	@$(call DEBUG_VM,$(debug_leaks)) $(DEBUG_RUN) \
+		$(or $(TESTS_ONLY),$(DEBUG_LEAKS))
+check-debug-long:
+	@$(call DEBUG_VM,$(debug_fast)) $(DEBUG_RUN) \
+		$(or $(TESTS_ONLY),$(DEBUG_LONG))
 check-debug-small:
 	@$(call DEBUG_VM,$(debug_fast)) sh -c '$(debug_small)' - \
 		$(DEBUG_RUN) $(or $(TESTS_ONLY),$(DEBUG_SMALL))
 check-debug-thorough:
 	@$(call DEBUG_VM,$(debug_thorough)) $(DEBUG_RUN) $(or $(TESTS_ONLY),$(DEBUG_THOROUGH))
-.PHONY: $(addprefix check-debug-,build fast small thorough)
+.PHONY: $(addprefix check-debug-,build fast leaks long small thorough)
 .PHONY: check-debug
 
 # --- bugs put in, to see that the tests find them: see tests/README.md ----------------
@@ -429,6 +467,15 @@ check-seeded: setup
 	@tests/seeded/run $(SEEDED)
 .PHONY: check-seeded
 
+# --- the model of concurrent marking: see tests/model/README.md -----------------------
+#
+# On this machine, a few minutes. MODEL="NAME ..." takes some of its cases.
+
+model:
+	@tools/setup model
+	@tests/model/run $(MODEL)
+.PHONY: model
+
 # --- installing -------------------------------------------------------------------
 
 .PHONY: install uninstall install-module install-user
@@ -437,7 +484,7 @@ install: install-user install-module
 install-user: lib tools
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR)/linux $(UDEVDIR))
 	$(INSTALL) -m 644 userlib/gcarena.h $(DESTDIR)$(INCLUDEDIR)/
-	$(INSTALL) -m 644 uapi/linux/gcarena.h $(DESTDIR)$(INCLUDEDIR)/linux/
+	$(INSTALL) -m 644 uapi/linux/gcarena.h uapi/linux/gcarena_netlink.h $(DESTDIR)$(INCLUDEDIR)/linux/
 	$(INSTALL) -m 644 $(LIB_A) $(DESTDIR)$(LIBDIR)/
 	$(INSTALL) -m 755 $(LIB_SO) $(DESTDIR)$(LIBDIR)/
 	ln -sf $(notdir $(LIB_SO)) $(DESTDIR)$(LIBDIR)/$(SONAME)
@@ -463,7 +510,8 @@ install-module: module
 
 uninstall:
 	rm -f $(DESTDIR)$(MODDIR)/gcarena.ko $(DESTDIR)$(BINDIR)/gcarenactl \
-		$(DESTDIR)$(INCLUDEDIR)/gcarena.h $(DESTDIR)$(INCLUDEDIR)/linux/gcarena.h \
+		$(DESTDIR)$(INCLUDEDIR)/gcarena.h \
+		$(addprefix $(DESTDIR)$(INCLUDEDIR)/linux/,gcarena.h gcarena_netlink.h) \
 		$(addprefix $(DESTDIR)$(LIBDIR)/,libgcarena.a libgcarena.so $(SONAME) $(notdir $(LIB_SO)) pkgconfig/gcarena.pc) \
 		$(DESTDIR)$(UDEVDIR)/60-gcarena.rules $(DESTDIR)$(COMPDIR)/gcarenactl \
 		$(foreach p,$(notdir $(MAN_PAGES)),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(p)))/$(p))
@@ -496,12 +544,15 @@ help:
 	@echo 'make bench-core   marking and sweeping on this machine, beside libgc'
 	@echo 'make demo         build, boot a VM, run the demo'
 	@echo 'make bench        build, boot a VM, run the benchmarks'
+	@echo 'make bench-latency'
+	@echo '                  pauses, write barriers, a key-value store: also beside Go'
 	@echo 'make soak         what takes too long for make check: half an hour in VMs'
 	@echo 'make fuzz         random programs against the ABI (FUZZ_SECONDS=60, FUZZ_SEED=)'
-
+	@echo 'make fuzz-kcov    the same in the debug kernel, guided by coverage'
 	@echo 'make check-debug  tests in a kernel with KASAN and lockdep, built once (DEBUG_PASSES=...)'
 	@echo 'make check-seeded put bugs into copies of the module: do the tests find each?'
 	@echo '                  (SEEDED="name ...", SEEDED=--quick)'
+	@echo 'make model        check the model of concurrent marking (MODEL="name ...")'
 	@echo 'make lint         warnings, sparse, checkpatch, kernel-doc, shellcheck'
 	@echo 'make install      into PREFIX=$(PREFIX), the module into $(MODDIR)'
 	@echo 'make uninstall clean distclean'

@@ -7,9 +7,10 @@
  * Parameters are fixed under setup_lock and published by ->created; what may
  * change later (gc_percent, limit, min_heap) changes under the heap lock.
  */
-#include <linux/capability.h>
+#include <linux/memcontrol.h>
 
 #include "arena.h"
+#include "collect.h"
 #include "dirty.h"
 #include "park.h"
 
@@ -41,14 +42,70 @@ void gcarena_params_default(struct gcarena_params *params)
 	};
 }
 
-/* Return: 0; -EINVAL: not a sensible limit; -EPERM: above the administrator's bound. */
+/*
+ * Return: 0; -EINVAL: not a sensible limit; -EPERM: above the administrator's bound, and
+ * so for callers with CAP_SYS_RESOURCE alone.
+ */
 int gcarena_limit_check(u64 limit, u64 reserve)
 {
 	if (!limit || limit % GCARENA_CHUNK_BYTES || limit > reserve)
 		return -EINVAL;
-	if (limit > max_limit() && !capable(CAP_SYS_RESOURCE))
-		return -EPERM;
-	return 0;
+	return limit > max_limit() ? -EPERM : 0;
+}
+
+bool gcarena_percent_is_valid(s64 percent)
+{
+	return percent == GCARENA_GC_PERCENT_OFF ||
+	       (percent >= 1 && percent <= GCARENA_GC_PERCENT_MAX);
+}
+
+/**
+ * gcarena_knob_check() - may a parameter be set to a value?
+ * @arena: the arena, created
+ * @param: enum gcarena_param
+ * @value: for gcarena_knob_set()
+ *
+ * Return: 0, or -EINVAL, -EOPNOTSUPP as in the ABI; -EPERM: see gcarena_limit_check().
+ */
+int gcarena_knob_check(struct gcarena *arena, u32 param, s64 value)
+{
+	switch (param) {
+	case GCARENA_PARAM_GC_PERCENT:
+		return gcarena_percent_is_valid(value) ? 0 : -EINVAL;
+	case GCARENA_PARAM_LIMIT:
+		return gcarena_limit_check(value, arena->params.reserve);
+	case GCARENA_PARAM_MIN_HEAP:
+		return value > 0 ? 0 : -EINVAL;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+/* Set what has been checked, under the heap lock. Return: the value before. */
+s64 gcarena_knob_set(struct gcarena *arena, u32 param, s64 value)
+{
+	struct gcarena_params *params = &arena->params;
+	s64 old = 0;
+
+	lockdep_assert_held(&arena->lock);
+	switch (param) {
+	case GCARENA_PARAM_GC_PERCENT:
+		old = params->gc_percent;
+		WRITE_ONCE(params->gc_percent, value);
+		gcarena_pacer_set_percent(&arena->pacer, value);
+		break;
+	case GCARENA_PARAM_LIMIT:
+		old = params->limit;
+		WRITE_ONCE(params->limit, value);
+		arena->heap.limit_chunks = value >> GCARENA_CHUNK_SHIFT;
+		break;
+	case GCARENA_PARAM_MIN_HEAP:
+		old = params->min_heap;
+		WRITE_ONCE(params->min_heap, value);
+		gcarena_pacer_set_min_heap(&arena->pacer, value);
+		break;
+	}
+	return old;
 }
 
 struct gcarena *gcarena_create(void)
@@ -70,7 +127,12 @@ struct gcarena *gcarena_create(void)
 	xa_init(&arena->owners);
 	gcarena_events_init(&arena->events);
 	arena->dirty_method = gcarena_dirty_method();
+	arena->generational = gcarena_generational_default(arena->dirty_method);
+	arena->concurrent_allowed = gcarena_concurrent_default(arena->dirty_method);
+	arena->memcg = get_mem_cgroup_from_mm(current->mm);
+	INIT_WORK(&arena->tracer, gcarena_concurrent_work);
 	INIT_DELAYED_WORK(&arena->background, gcarena_background_work);
+	gcarena_request_init(arena);
 	return arena;
 }
 
@@ -88,10 +150,12 @@ void gcarena_put(struct gcarena *arena)
 /* No file and no VMA refers to the arena any more. */
 void gcarena_destroy(struct gcarena *arena)
 {
+	/* The tracer, while it is queued or runs, has a reference to the file. */
 	cancel_delayed_work_sync(&arena->background);
 	if (arena->created) {
 		/* Nobody else can hold it; the core's functions expect it held. */
 		mutex_lock(&arena->lock);
+		gcarena_concurrent_abandon(arena);
 		gcarena_owners_destroy(arena);
 		gcarena_mappings_reap(arena, true);
 		gcarena_heap_destroy(&arena->heap);
@@ -102,6 +166,7 @@ void gcarena_destroy(struct gcarena *arena)
 	mutex_destroy(&arena->lock);
 	mutex_destroy(&arena->setup_lock);
 	mutex_destroy(&arena->events.read_lock);
+	mem_cgroup_put(arena->memcg);
 	gcarena_put(arena);
 }
 
@@ -113,7 +178,8 @@ static int arena_setup(struct gcarena *arena, const struct gcarena_params *param
 	ret = gcarena_heap_init(&arena->heap, params->reserve, params->limit);
 	if (ret)
 		return ret;
-	gcarena_pacer_init(&arena->pacer, params->gc_percent, params->min_heap);
+	gcarena_pacer_init(&arena->pacer, params->gc_percent, params->min_heap,
+			   arena->generational);
 	arena->params = *params;
 	smp_store_release(&arena->created, true);	/* pairs with gcarena_is_created() */
 	return 0;

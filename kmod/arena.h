@@ -18,6 +18,9 @@
  *	arena->park_lock	spin lock: arena->parkers and their state
  *	arena->mappings_lock	spin lock: arena->mappings, base
  *
+ * Innermost are those of the list of arenas (registry.c) and of requests (request.c).
+ * Netlink (netlink.c) tries arena->lock and gives up: its own locks are everybody's.
+ *
  * Page tables are walked through the arena's inode: its i_mmap_rwsem, the kernel's, is
  * taken under arena->lock and under none of the others.
  *
@@ -28,7 +31,8 @@
  * fault (userfaultfd, FUSE) delays its own arena and no other.
  *
  * Life: open() makes the arena, the last close or munmap frees it. A file's or a
- * VMA's reference keeps it, and keeps the module loaded. The background work is
+ * VMA's reference keeps it, and keeps the module loaded. Who finds it on the list of
+ * arenas keeps the last close waiting, for moments only. The background work is
  * cancelled before it is freed. Task works that are still queued then keep the empty
  * shell, and the module, until the sleeping threads that have them wake up.
  */
@@ -51,13 +55,18 @@
 
 #include "event.h"
 #include "heap.h"
+#include "notify.h"
 #include "pacer.h"
+#include "registry.h"
+#include "request.h"
 
+struct gcarena_concurrent;
 struct gcarena_marker;
 struct gcarena_move;
 struct gcarena_parker;
 struct gcarena_ranges;
 struct gcarena_verifier;
+struct seq_file;
 
 /**
  * struct gcarena_params - what CREATE fixes
@@ -123,6 +132,21 @@ enum gcarena_effort {
 	GCARENA_NR_EFFORTS,
 };
 
+/* What can be read at any time, without a lock: each number for itself is right. */
+struct gcarena_overview {
+	struct gcarena_params params;
+	bool created;
+	u32 phase;
+	u64 base;
+	u64 heap_objects;
+	u64 heap_bytes;
+	u64 backing_bytes;
+	u64 cycles;
+	u64 cycles_aborted;
+	u64 pause_last_ns;
+	u64 pause_max_ns;
+};
+
 /* Statistics that nobody else keeps. See the same names in struct gcarena_stats. */
 struct gcarena_counters {
 	u64 cycles;
@@ -146,6 +170,11 @@ struct gcarena_counters {
 	u64 pause_total_ns;
 	u64 pause_last_ns;
 	u64 pause_max_ns;
+	u64 pauses[GCARENA_PAUSE_BUCKETS];
+	u64 cycles_concurrent;
+	u64 rounds;
+	u64 concurrent_ns;
+	u64 assist_ns;
 	u64 mark_total_ns;
 	u64 root_total_ns;
 	u64 sweep_total_ns;
@@ -169,12 +198,17 @@ struct gcarena_counters {
  * @owners: struct gcarena_owner by thread number; see lease.c
  * @counters: statistics
  * @params: fixed once @created is set; gc_percent, limit, min_heap change under @lock
- * @generational: minor cycles have been asked for: full ones clear the dirty bits, too
+ * @generational: there may be minor cycles: full ones clear the dirty bits, too
+ * @concurrent_allowed: cycles that begin by themselves may trace beside the program
  * @must_trace_all: the marks are not those of a completed cycle
+ * @concurrent: the concurrent cycle that is on, or NULL
+ * @trace_ns: time that the last full and the last minor cycle took; 0: there was none
+ * @trace_steps: struct gcarena_marker.steps of the last concurrent ones
  * @dirty_method: enum gcarena_dirty_method
  * @move: while a compacting cycle is on; see move.c
  * @setup_lock: orders CREATE and the first mmap()
  * @created: set last, with release semantics, when heap and params are ready
+ * @file: the open file whose arena this is; no reference
  * @inode: the arena's own: page tables are found through its address_space
  * @backing_lock: see above
  * @mappings_lock: see above
@@ -198,6 +232,12 @@ struct gcarena_counters {
  * @events: what read() tells
  * @background: sweeps and gives memory back after a cycle; see background.c
  * @background_refills: counters.refills when @background last ran to its end
+ * @waiters: threads that wait for @lock
+ * @tracer: advances @concurrent; see concurrent.c
+ * @memcg: what the program's kernel memory is charged to, also by @tracer; may be NULL
+ * @entry: how others find it
+ * @request: collections that others have asked for
+ * @notify: what listeners are told
  */
 struct gcarena {
 	struct mutex lock;		/* heap, pacer, owners, counters */
@@ -207,13 +247,18 @@ struct gcarena {
 	struct gcarena_counters counters;
 	struct gcarena_params params;
 	bool generational;
+	bool concurrent_allowed;
 	bool must_trace_all;
+	struct gcarena_concurrent *concurrent;
+	u64 trace_ns[2];
+	u64 trace_steps[2];
 	u32 dirty_method;
 	struct gcarena_move *move;
 
 	struct mutex setup_lock;	/* created */
 	bool created;
 
+	struct file *file;
 	struct inode *inode;
 	struct rw_semaphore backing_lock;
 
@@ -239,11 +284,28 @@ struct gcarena {
 	struct gcarena_events events;
 	struct delayed_work background;
 	u64 background_refills;
+	atomic_t waiters;
+	struct work_struct tracer;
+	struct mem_cgroup *memcg;
+	struct gcarena_entry entry;
+	struct gcarena_request request;
+	struct gcarena_notify notify;
 };
 
 static inline struct gcarena *gcarena_of_heap(struct gcarena_heap *heap)
 {
 	return container_of(heap, struct gcarena, heap);
+}
+
+/* Take the heap lock. Whoever traces under it lets go soon. Return: 0 or -EINTR. */
+static inline int gcarena_lock(struct gcarena *arena)
+{
+	int ret;
+
+	atomic_inc(&arena->waiters);
+	ret = mutex_lock_killable(&arena->lock);
+	atomic_dec(&arena->waiters);
+	return ret ? -EINTR : 0;
 }
 
 static inline bool gcarena_is_created(const struct gcarena *arena)
@@ -262,6 +324,9 @@ int gcarena_setup(struct gcarena *arena, const struct gcarena_params *params);
 int gcarena_setup_default(struct gcarena *arena);
 void gcarena_params_default(struct gcarena_params *params);
 int gcarena_limit_check(u64 limit, u64 reserve);
+bool gcarena_percent_is_valid(s64 percent);
+int gcarena_knob_check(struct gcarena *arena, u32 param, s64 value);
+s64 gcarena_knob_set(struct gcarena *arena, u32 param, s64 value);
 
 /* mapping.c: mmap() and the processes that did it */
 int gcarena_mmap(struct file *file, struct vm_area_struct *vma);
@@ -273,6 +338,7 @@ void gcarena_populate(struct gcarena *arena, u64 mapping_id, const struct gcaren
 		      unsigned int nr);
 bool gcarena_mapping_has_mm(struct gcarena *arena, const struct mm_struct *mm);
 struct gcarena_mapping *gcarena_mapping_unscanned(struct gcarena *arena);
+unsigned int gcarena_mapping_count(struct gcarena *arena);
 
 /* backing.c: pages */
 vm_fault_t gcarena_backing_fault(struct gcarena *arena, struct vm_fault *vmf);
@@ -288,6 +354,10 @@ int gcarena_refill(struct gcarena *arena, struct gcarena_refill *arg);
 int gcarena_release(struct gcarena *arena, const struct gcarena_release *arg);
 void gcarena_owners_reap(struct gcarena *arena);
 void gcarena_owners_destroy(struct gcarena *arena);
+int gcarena_lease_large(struct gcarena *arena, struct gcarena_mapping *mapping,
+			struct heap_span *span);
+void gcarena_lease_large_end(struct gcarena *arena);
+void gcarena_lease_large_free(struct gcarena *arena, const struct heap_span *span);
 bool gcarena_lease_handed_out(const struct heap_slot *slot);
 size_t gcarena_lease_size(void);
 
@@ -306,8 +376,15 @@ void gcarena_pins_free(struct gcarena_mapping *mapping);
 
 /* collect.c: cycles */
 int gcarena_collect_now(struct gcarena *arena, struct gcarena_collect *arg);
+int gcarena_collect_locked(struct gcarena *arena, struct gcarena_collect *arg);
 int gcarena_collect_if_due(struct gcarena *arena);
 int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort effort);
+
+bool gcarena_generational_default(u32 dirty_method);
+
+/* concurrent.c: cycles beside the program */
+bool gcarena_concurrent_default(u32 dirty_method);
+void gcarena_concurrent_work(struct work_struct *work);
 
 /* roots.c: where the program's pointers are */
 int gcarena_range_add(struct gcarena *arena, u64 addr, u64 len, bool precise);
@@ -329,14 +406,18 @@ void gcarena_world_start(struct gcarena *arena);
 void gcarena_background_work(struct work_struct *work);
 void gcarena_background_kick(struct gcarena *arena);
 u64 gcarena_background_keep(const struct gcarena *arena);
+u64 gcarena_release_to(struct gcarena *arena, u64 keep);
 
 /* stats.c: numbers for people */
 void gcarena_stats_fill(struct gcarena *arena, struct gcarena_stats *stats);
 void gcarena_info_fill(struct gcarena *arena, struct gcarena_info *info);
+void gcarena_overview_fill(struct gcarena *arena, struct gcarena_overview *o);
+void gcarena_fdinfo(struct seq_file *m, struct file *file);
 
 /* ioctl.c */
 long gcarena_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 extern struct kmem_cache *gcarena_lease_cache;
+extern struct workqueue_struct *gcarena_wq;
 
 #endif

@@ -15,7 +15,7 @@
 #include <linux/ktime.h>
 
 #include "arena.h"
-#include "compat.h"
+#include "trace.h"
 
 #define BATCH_SPANS	256
 #define BUSY_DELAY	(HZ / 20 + 1)
@@ -32,12 +32,29 @@ u64 gcarena_background_keep(const struct gcarena *arena)
 	return pacer->goal + pacer->goal / 10 + GCARENA_CHUNK_BYTES;
 }
 
+/* Give empty chunks back until @keep bytes of backing are left. Return: bytes given. */
+u64 gcarena_release_to(struct gcarena *arena, u64 keep)
+{
+	u64 bytes = gcarena_chunks_release(&arena->heap, keep);
+
+	if (bytes)
+		trace_gcarena_release(arena->entry.id, bytes,
+				      (u64)arena->heap.nr_chunks << GCARENA_CHUNK_SHIFT);
+	return bytes;
+}
+
 static bool sweep_batch(struct gcarena *arena)
 {
-	u64 start = ktime_get_ns();
+	struct heap_tally freed = arena->heap.freed;
+	u64 start = ktime_get_ns(), ns;
 	bool more = gcarena_sweep_some(&arena->heap, BATCH_SPANS);
 
-	arena->counters.sweep_total_ns += ktime_get_ns() - start;
+	ns = ktime_get_ns() - start;
+	arena->counters.sweep_total_ns += ns;
+	if (arena->heap.freed.objects != freed.objects)
+		trace_gcarena_sweep(arena->entry.id, true,
+				    arena->heap.freed.objects - freed.objects,
+				    arena->heap.freed.bytes - freed.bytes, ns);
 	return more;
 }
 
@@ -55,9 +72,9 @@ static unsigned long background_step(struct gcarena *arena)
 	}
 	/* Idle means: no refill since this work last ran to its end. */
 	if (arena->background_refills == arena->counters.refills)
-		gcarena_chunks_release(&arena->heap, 0);
+		gcarena_release_to(arena, 0);
 	else
-		gcarena_chunks_release(&arena->heap, gcarena_background_keep(arena));
+		gcarena_release_to(arena, gcarena_background_keep(arena));
 	arena->background_refills = arena->counters.refills;
 	return arena->heap.nr_empty ? IDLE_DELAY : 0;
 }
@@ -73,11 +90,11 @@ void gcarena_background_work(struct work_struct *work)
 		mutex_unlock(&arena->lock);
 	}
 	if (delay)
-		queue_delayed_work(gcarena_any_cpu_wq(), &arena->background, delay);
+		queue_delayed_work(gcarena_wq, &arena->background, delay);
 }
 
 /* There is something to do soon. Any context that may take a spin lock. */
 void gcarena_background_kick(struct gcarena *arena)
 {
-	mod_delayed_work(gcarena_any_cpu_wq(), &arena->background, 1);
+	mod_delayed_work(gcarena_wq, &arena->background, 1);
 }

@@ -182,6 +182,29 @@ void gcarena_backing_unmap(struct gcarena *arena)
 	}
 }
 
+/*
+ * Was the page written to, as far as its flags tell? Clears them.
+ *
+ * Where MADV_DONTNEED may free page tables (CONFIG_PT_RECLAIM), it flags a page dirty, and
+ * another processor may write through its old translation for a while yet, without a
+ * trace. So there a page that was flagged counts the next time as well.
+ */
+static bool folio_take_dirty(struct folio *folio)
+{
+	bool flagged = folio_test_clear_dirty(folio);
+	bool dirty = flagged || folio_maybe_dma_pinned(folio);
+
+	if (!IS_ENABLED(CONFIG_PT_RECLAIM))
+		return dirty;
+	if (folio_test_checked(folio)) {
+		folio_clear_checked(folio);
+		dirty = true;
+	}
+	if (flagged)
+		folio_set_checked(folio);
+	return dirty;
+}
+
 /* Note in @pages which pages are flagged dirty, or pinned for I/O; clear the flags. */
 void gcarena_backing_dirty(struct gcarena *arena, unsigned long *pages)
 {
@@ -194,7 +217,7 @@ void gcarena_backing_dirty(struct gcarena *arena, unsigned long *pages)
 		for (page = 0; chunk && chunk->nr_used && page < GCARENA_CHUNK_PAGES; page++) {
 			struct folio *folio = page_folio(backing_page(chunk, page));
 
-			if (folio_test_clear_dirty(folio) || folio_maybe_dma_pinned(folio))
+			if (folio_take_dirty(folio))
 				__set_bit((unsigned long)i * GCARENA_CHUNK_PAGES + page, pages);
 		}
 		cond_resched();

@@ -31,6 +31,7 @@ int gcarena_heap_init(struct gcarena_heap *heap, u64 reserve, u64 limit)
 
 	INIT_LIST_HEAD(&heap->buckets);
 	INIT_LIST_HEAD(&heap->pending);
+	INIT_LIST_HEAD(&heap->emptied);
 	gcarena_bucket_init(heap, &heap->large);
 	heap->max_chunks = reserve >> GCARENA_CHUNK_SHIFT;
 	heap->limit_chunks = limit >> GCARENA_CHUNK_SHIFT;
@@ -343,7 +344,7 @@ bool gcarena_blocks_dirty(struct gcarena_heap *heap, u64 start, u64 nr)
  * @heap: the heap
  * @keep: stop when the heap has no more than this many bytes of backing
  *
- * From the high end down, as the low end is filled first.
+ * From the high end down, as the low end is filled first. Nothing while a trace is on.
  *
  * Return: bytes given back.
  */
@@ -352,6 +353,8 @@ u64 gcarena_chunks_release(struct gcarena_heap *heap, u64 keep)
 	u64 released = 0;
 	u32 i;
 
+	if (heap->tracing)
+		return 0;
 	for (i = heap->top; i && heap->nr_empty; i--) {
 		if ((u64)heap->nr_chunks << GCARENA_CHUNK_SHIFT <= keep)
 			break;

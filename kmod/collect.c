@@ -17,72 +17,34 @@
  * A cycle that fails before step 5 frees nothing, and leaves the heap as it was but for
  * the mark bits. The next one is a full one then, and clears them.
  *
- * Everything here runs in the calling thread, under the heap lock, and can be killed.
+ * Everything here runs in the calling thread, under the heap lock, and can be killed. That
+ * thread uses the arena, or is a worker that collects for somebody outside (request.c).
  */
 #include <linux/ktime.h>
+#include <linux/moduleparam.h>
 
-#include "arena.h"
-#include "dirty.h"
-#include "mark.h"
+#include "collect.h"
 #include "move.h"
-#include "verify.h"
+#include "trace.h"
 #include "zeal.h"
 
-#define MARK_STACK_MIN	(1024ULL * 1024)
+static uint generational = 1;
+module_param(generational, uint, 0644);
+MODULE_PARM_DESC(generational, "Choose minor collections where they pay: 0 never, 1 where the kernel can read dirty bits, 2 always; for arenas opened from now on");
 
-/* A sixteenth of the heap: a random graph of small objects rarely needs as much. */
-static u64 mark_stack_limit(const struct gcarena *arena)
+/* A heap with less to lose by looking at all of it is not looked at for written pages. */
+#define TRACK_BYTES	(1024ULL * 1024)
+
+/* For a new arena. */
+bool gcarena_generational_default(u32 dirty_method)
 {
-	return max_t(u64, MARK_STACK_MIN,
-		     (u64)arena->heap.nr_chunks << (GCARENA_CHUNK_SHIFT - 4));
-}
+	uint value = READ_ONCE(generational);
 
-/* @dirty: what old objects to trace from in a minor cycle, else NULL. */
-static int mark_all(struct gcarena *arena, struct gcarena_marker *m,
-		    const struct gcarena_dirty *dirty, struct gcarena_verifier *verifier)
-{
-	u64 start = ktime_get_ns(), rooted;
-	int ret;
-
-	arena->counters.root_bytes_last = 0;
-	ret = gcarena_roots_mark(arena, m, verifier, &arena->counters.root_bytes_last);
-	rooted = ktime_get_ns();
-	arena->counters.root_total_ns += rooted - start;
-	ret = ret ?: gcarena_zeal_delay();
-	if (!ret && dirty)
-		ret = gcarena_mark_dirty(m, dirty->pages, dirty->nr_pages);
-	ret = ret ?: gcarena_mark_finish(m);
-	arena->counters.mark_total_ns += ktime_get_ns() - rooted;
-	arena->counters.mark_stack_peak = max(arena->counters.mark_stack_peak, m->stack_peak);
-	arena->counters.mark_overflows += m->overflows;
-	return ret;
-}
-
-/* Mark, and find out in another way whether that was right. */
-static int mark_and_verify(struct gcarena *arena, struct gcarena_marker *m,
-			   const struct gcarena_dirty *dirty)
-{
-	struct gcarena_verifier verifier;
-	int ret;
-
-	gcarena_verifier_init(&verifier, &arena->heap);
-	ret = gcarena_verify_heap(&arena->heap) ?: mark_all(arena, m, dirty, &verifier) ?:
-	      gcarena_verify_marks(&verifier);
-	gcarena_verifier_destroy(&verifier);
-	if (!ret)
-		gcarena_zeal_verified();
-	return ret;
-}
-
-/* Step 4. */
-static int mark(struct gcarena *arena, struct gcarena_marker *m, const struct gcarena_dirty *dirty)
-{
-	return gcarena_zeal_verify() ? mark_and_verify(arena, m, dirty)
-				     : mark_all(arena, m, dirty, NULL);
+	return value > 1 || (value && dirty_method == GCARENA_DIRTY_PTE);
 }
 
 /* Steps 4 and 5, with the marks as they are to be. */
-static int trace_from(struct gcarena *arena, const struct gcarena_dirty *dirty)
+static int trace_from(struct gcarena *arena, struct gcarena_dirty *dirty)
 {
 	struct gcarena_marker *m;
 	int ret;
@@ -90,33 +52,14 @@ static int trace_from(struct gcarena *arena, const struct gcarena_dirty *dirty)
 	m = kmalloc(sizeof(*m), GCARENA_GFP);
 	if (!m)
 		return -ENOMEM;
-	ret = gcarena_marker_init(m, &arena->heap, mark_stack_limit(arena));
-	if (ret)
-		goto out_free;
-	gcarena_marker_set_room(m, gcarena_zeal_mark_stack());
-	ret = gcarena_zeal_delay() ?: mark(arena, m, dirty) ?: gcarena_zeal_delay();
-	gcarena_marker_destroy(m);
-	if (ret)
-		goto out_free;
-	arena->counters.last_live = arena->heap.old;
-	arena->heap.poison = gcarena_zeal_poison();
-	gcarena_sweep_flip(&arena->heap);
-	gcarena_pacer_cycle_done(&arena->pacer, arena->heap.old.bytes);
-out_free:
+	ret = gcarena_trace_init(arena, m);
+	if (!ret) {
+		ret = gcarena_trace_last(arena, m, dirty);
+		arena->counters.mark_overflows += m->overflows;
+		gcarena_marker_destroy(m);
+	}
 	kfree(m);
 	return ret;
-}
-
-static int take_dirty(struct gcarena *arena, struct gcarena_dirty *dirty)
-{
-	u64 start = ktime_get_ns();
-	int ret = gcarena_dirty_alloc(arena, dirty);
-
-	if (ret)
-		return ret;
-	gcarena_dirty_take(arena, dirty);
-	arena->counters.dirty_total_ns += ktime_get_ns() - start;
-	return 0;
 }
 
 /*
@@ -125,16 +68,14 @@ static int take_dirty(struct gcarena *arena, struct gcarena_dirty *dirty)
  */
 static int trace_young(struct gcarena *arena)
 {
-	struct gcarena_dirty dirty;
-	int ret = take_dirty(arena, &dirty);
+	struct gcarena_dirty dirty = { };
+	int ret = gcarena_dirty_take(arena, &dirty);
 
-	if (ret)
-		return ret;
-	arena->counters.dirty_pages_last = dirty.nr_dirty;
-	arena->counters.dirty_pages_total += dirty.nr_dirty;
-	arena->must_trace_all = true;
-	ret = trace_from(arena, &dirty);
-	arena->must_trace_all = ret;
+	if (!ret) {
+		arena->must_trace_all = true;
+		ret = trace_from(arena, &dirty);
+		arena->must_trace_all = ret;
+	}
 	gcarena_dirty_free(&dirty);
 	return ret;
 }
@@ -145,33 +86,50 @@ static int trace_young(struct gcarena *arena)
  */
 static int trace_all(struct gcarena *arena)
 {
-	struct gcarena_dirty dirty;
+	struct gcarena_dirty dirty = { };
 	int ret;
 
-	if (arena->generational && !take_dirty(arena, &dirty))
-		gcarena_dirty_free(&dirty);
+	if (arena->generational && arena->pacer.marked >= TRACK_BYTES)
+		gcarena_dirty_take(arena, &dirty);
+	gcarena_dirty_free(&dirty);
 	arena->must_trace_all = true;
 	ret = gcarena_mark_clear(&arena->heap) ?: trace_from(arena, NULL);
 	arena->must_trace_all = ret;
 	return ret;
 }
 
-static void count_pause(struct gcarena_counters *c, u64 ns)
+/* The program could not run for @ns. */
+void gcarena_count_pause(struct gcarena_counters *c, u64 ns)
 {
+	unsigned int bucket = fls64(ns / NSEC_PER_USEC);
+
+	c->pauses[min_t(unsigned int, bucket, GCARENA_PAUSE_BUCKETS - 1)]++;
 	c->pause_last_ns = ns;
 	c->pause_total_ns += ns;
 	c->pause_max_ns = max(c->pause_max_ns, ns);
 }
 
-/* A cycle has ended, with @error or 0: count it, and tell who listens. */
-static void tell(struct gcarena *arena, enum gcarena_collect_kind kind, int error, u64 ns)
+/* Who collects, as it sees itself; 0: a worker. */
+static pid_t collector_pid(void)
+{
+	return current->flags & PF_KTHREAD ? 0 : task_pid_vnr(current);
+}
+
+/**
+ * gcarena_cycle_tell() - a cycle has ended: count it, and tell who listens
+ * @arena: the arena
+ * @kind: what kind it was
+ * @error: 0, or why it was given up
+ * @ns: for how long the program could not run
+ */
+void gcarena_cycle_tell(struct gcarena *arena, enum gcarena_collect_kind kind, int error, u64 ns)
 {
 	struct gcarena_counters *c = &arena->counters;
 	struct gcarena_event event = {
 		.kind = error ? GCARENA_EVENT_ABORTED : GCARENA_EVENT_CYCLE,
 		.error = -error,
 		.collect_kind = kind,
-		.pid = error == -ETIMEDOUT ? c->stop_timeout_pid : task_pid_vnr(current),
+		.pid = error == -ETIMEDOUT ? c->stop_timeout_pid : collector_pid(),
 		.duration_ns = ns,
 	};
 
@@ -181,19 +139,71 @@ static void tell(struct gcarena *arena, enum gcarena_collect_kind kind, int erro
 		c->cycles++;
 		c->cycles_minor += kind == GCARENA_COLLECT_MINOR;
 		c->cycles_compact += kind == GCARENA_COLLECT_COMPACT;
-		count_pause(c, ns);
 		event.live_bytes = c->last_live.bytes;
 	}
 	event.cycle = c->cycles;
 	gcarena_event_post(&arena->events, &event);
+	gcarena_notify_end(arena, &event);
+	trace_gcarena_cycle_end(arena->entry.id, kind, c->cycles, error, ns, event.live_bytes);
 }
 
-static int sweep_all(struct gcarena *arena)
+/* Sweep what the last cycle left. Return: 0 or -EINTR. */
+int gcarena_sweep_now(struct gcarena *arena)
 {
-	u64 start = ktime_get_ns();
-	int ret = gcarena_sweep_all(&arena->heap);
+	struct heap_tally freed = arena->heap.freed;
+	u64 start = ktime_get_ns(), ns;
+	int ret;
 
-	arena->counters.sweep_total_ns += ktime_get_ns() - start;
+	gcarena_phase_set(&arena->notify, GCARENA_PHASE_SWEEP);
+	ret = gcarena_sweep_all(&arena->heap);
+	gcarena_phase_set(&arena->notify, GCARENA_PHASE_IDLE);
+	ns = ktime_get_ns() - start;
+	arena->counters.sweep_total_ns += ns;
+	if (arena->heap.freed.objects != freed.objects)
+		trace_gcarena_sweep(arena->entry.id, false,
+				    arena->heap.freed.objects - freed.objects,
+				    arena->heap.freed.bytes - freed.bytes, ns);
+	return ret;
+}
+
+/* A cycle begins: tell who listens. */
+void gcarena_cycle_announce(struct gcarena *arena, enum gcarena_collect_kind kind)
+{
+	gcarena_notify_begin(arena, kind);
+	trace_gcarena_cycle_begin(arena->entry.id, kind, arena->counters.cycles,
+				  arena->heap.used.bytes);
+}
+
+/*
+ * Steps 2 to 6. *@moving is what moving failed with, after a cycle that is complete
+ * otherwise. Return: as cycle().
+ */
+static int stop_and_trace(struct gcarena *arena, enum gcarena_collect_kind kind, int *moving)
+{
+	u64 start, ns;
+	int ret;
+
+	gcarena_cycle_announce(arena, kind);
+	start = ktime_get_ns();
+	gcarena_phase_set(&arena->notify, GCARENA_PHASE_STOP);
+	ret = gcarena_world_stop(arena);
+	if (!ret) {
+		gcarena_phase_set(&arena->notify, GCARENA_PHASE_MARK);
+		gcarena_owners_reap(arena);
+		ret = kind == GCARENA_COLLECT_MINOR ? trace_young(arena) : trace_all(arena);
+		if (!ret && arena->move)
+			*moving = gcarena_move_run(arena);
+		gcarena_world_start(arena);
+	}
+	ns = ktime_get_ns() - start;
+	gcarena_phase_set(&arena->notify, GCARENA_PHASE_IDLE);
+	if (!ret) {
+		arena->trace_ns[kind == GCARENA_COLLECT_MINOR] = ns;
+		gcarena_count_pause(&arena->counters, ns);
+		gcarena_pacer_cycle_done(&arena->pacer, kind == GCARENA_COLLECT_MINOR,
+					 arena->heap.old.bytes, ns);
+	}
+	gcarena_cycle_tell(arena, kind, ret, ns);
 	return ret;
 }
 
@@ -209,67 +219,69 @@ static enum gcarena_collect_kind kind_of(const struct gcarena *arena,
 	return kind;
 }
 
-/*
- * Steps 2 to 6. *@moving is what moving failed with, after a cycle that is complete
- * otherwise. Return: as cycle().
- */
-static int stopped(struct gcarena *arena, enum gcarena_collect_kind kind, int *moving)
-{
-	int ret = gcarena_world_stop(arena);
-
-	if (ret)
-		return ret;
-	gcarena_owners_reap(arena);
-	ret = kind == GCARENA_COLLECT_MINOR ? trace_young(arena) : trace_all(arena);
-	if (!ret && arena->move)
-		*moving = gcarena_move_run(arena);
-	gcarena_world_start(arena);
-	return ret;
-}
-
 /* Steps 1 to 6. Return: 0, or -ETIMEDOUT, -EFAULT, -ENOMEM, -EINTR: nothing happened. */
 static int cycle(struct gcarena *arena, enum gcarena_collect_kind kind)
 {
-	struct gcarena_mapping *mapping = gcarena_mapping_get(arena);
 	int ret, moving = 0;
-	u64 start;
 
 	lockdep_assert_held(&arena->lock);
-	if (IS_ERR(mapping))
-		return PTR_ERR(mapping);
-	ret = sweep_all(arena);
+	if (arena->concurrent && kind == GCARENA_COLLECT_MINOR)
+		return gcarena_concurrent_finish(arena);
+	/* What it has marked so far may have died since. */
+	gcarena_concurrent_abandon(arena);
+	ret = gcarena_sweep_now(arena);
 	if (ret)
 		return ret;
 	kind = kind_of(arena, kind);
-	start = ktime_get_ns();
 	if (kind == GCARENA_COLLECT_COMPACT)
 		ret = gcarena_move_begin(arena);
-	ret = ret ?: stopped(arena, kind, &moving);
+	ret = ret ?: stop_and_trace(arena, kind, &moving);
 	gcarena_move_end(arena);
-	tell(arena, kind, ret, ktime_get_ns() - start);
 	return ret ?: moving;
 }
 
-/**
- * gcarena_collect_if_due() - collect when the heap has grown to its goal
- * @arena: the arena; the caller holds its heap lock
- *
- * A cycle that cannot be done is put off: the heap grows on instead.
- *
- * Return: 0 or -EINTR.
- */
-int gcarena_collect_if_due(struct gcarena *arena)
+/* A cycle by itself, in the thread that allocates. One that cannot be done is put off. */
+static int collect_here(struct gcarena *arena, enum gcarena_collect_kind kind)
 {
-	int ret;
+	int ret = cycle(arena, kind);
 
-	if (!gcarena_pacer_due(&arena->pacer) && !gcarena_zeal_due(arena))
-		return 0;
-	ret = cycle(arena, GCARENA_COLLECT_FULL);
 	if (ret)
 		gcarena_pacer_postpone(&arena->pacer);
 	else
 		gcarena_background_kick(arena);
 	return ret == -EINTR ? ret : 0;
+}
+
+static enum gcarena_collect_kind next_kind(const struct gcarena *arena)
+{
+	bool minor = gcarena_zeal_due(arena) ? gcarena_zeal_minor(arena)
+					     : arena->pacer.next_minor;
+
+	return minor ? GCARENA_COLLECT_MINOR : GCARENA_COLLECT_FULL;
+}
+
+/**
+ * gcarena_collect_if_due() - collect when the heap grows to its goal
+ * @arena: the arena; the caller holds its heap lock
+ *
+ * If it pays, a concurrent cycle is begun before that, or helped along. A cycle that cannot
+ * be done is put off: the heap grows on instead.
+ *
+ * Return: 0 or -EINTR.
+ */
+int gcarena_collect_if_due(struct gcarena *arena)
+{
+	enum gcarena_collect_kind kind = next_kind(arena);
+	bool zeal = gcarena_zeal_due(arena);
+
+	if (arena->concurrent)
+		return gcarena_concurrent_assist(arena);
+	if (!gcarena_pacer_triggered(&arena->pacer) && !zeal)
+		return 0;
+	if ((zeal ? gcarena_zeal_concurrent(arena) : gcarena_concurrent_wanted(arena)) &&
+	    !gcarena_concurrent_begin(arena, kind))
+		return 0;
+	return zeal || gcarena_pacer_due(&arena->pacer) ? collect_here(arena, kind) : 0;
 }
 
 /**
@@ -288,34 +300,34 @@ int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort eff
 		return error;
 	if (effort == GCARENA_EFFORT_COLLECT)
 		ret = cycle(arena, GCARENA_COLLECT_FULL);
-	ret = ret ?: sweep_all(arena);
+	ret = ret ?: gcarena_sweep_now(arena);
 	/* Empty chunks in the wrong place count against the limit, too. */
 	if (!ret)
-		gcarena_chunks_release(&arena->heap, 0);
+		gcarena_release_to(arena, 0);
 	return ret;
 }
 
-static int collect_locked(struct gcarena *arena, struct gcarena_collect *arg)
+/* Collect, under the heap lock. The calling thread need not take part in the arena. */
+int gcarena_collect_locked(struct gcarena *arena, struct gcarena_collect *arg)
 {
-	struct gcarena_mapping *mapping = gcarena_mapping_get(arena);
 	bool release = arg->flags & GCARENA_COLLECT_RELEASE ||
 		       arg->kind == GCARENA_COLLECT_COMPACT;
 	struct heap_tally freed;
 	int ret;
 
-	if (IS_ERR(mapping))
-		return PTR_ERR(mapping);
+	lockdep_assert_held(&arena->lock);
 	arena->generational |= arg->kind == GCARENA_COLLECT_MINOR;
+	gcarena_lease_large_end(arena);
 	/* What the last cycle left is not for this one to count. */
-	ret = sweep_all(arena);
+	ret = gcarena_sweep_now(arena);
 	freed = arena->heap.freed;
 	ret = ret ?: cycle(arena, arg->kind);
 	if (ret)
 		return ret;
 	arena->counters.cycles_forced++;
-	ret = sweep_all(arena);
-	arg->released_bytes = gcarena_chunks_release(&arena->heap, release ?
-						     0 : gcarena_background_keep(arena));
+	ret = gcarena_sweep_now(arena);
+	arg->released_bytes = gcarena_release_to(arena, release ?
+						 0 : gcarena_background_keep(arena));
 	arg->cycle = arena->counters.cycles;
 	arg->pause_ns = arena->counters.pause_last_ns;
 	arg->live_objects = arena->counters.last_live.objects;
@@ -335,13 +347,15 @@ static int collect_locked(struct gcarena *arena, struct gcarena_collect *arg)
 /* GCARENA_IOC_COLLECT. Return: 0 or a negative errno as in the ABI. */
 int gcarena_collect_now(struct gcarena *arena, struct gcarena_collect *arg)
 {
+	struct gcarena_mapping *mapping;
 	int ret;
 
 	if (arg->kind > GCARENA_COLLECT_COMPACT)
 		return -EOPNOTSUPP;
-	if (mutex_lock_killable(&arena->lock))
+	if (gcarena_lock(arena))
 		return -EINTR;
-	ret = collect_locked(arena, arg);
+	mapping = gcarena_mapping_get(arena);
+	ret = IS_ERR(mapping) ? PTR_ERR(mapping) : gcarena_collect_locked(arena, arg);
 	mutex_unlock(&arena->lock);
 	return ret;
 }

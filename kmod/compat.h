@@ -8,9 +8,18 @@
 
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/sched/coredump.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/task.h>
+#include <linux/uaccess.h>
 #include <linux/version.h>
 #include <linux/workqueue.h>
+#include <net/genetlink.h>
+
+/* Where it is not known to the memory map any more, the task has a state of its own. */
+#ifndef SUID_DUMP_USER
+#include <linux/sched/exec_state.h>
+#endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 static inline void gcarena_vm_flags_mod(struct vm_area_struct *vma, unsigned long set,
@@ -68,6 +77,18 @@ static inline bool gcarena_task_on_cpu(const struct task_struct *task)
 #endif
 }
 
+#ifdef CONFIG_X86_64
+/* Where its vector registers are kept. The kernel's own function is for the kernel. */
+static inline const struct fpu *gcarena_task_fpu(const struct task_struct *task)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+	return &task->thread.fpu;
+#else
+	return (const void *)(task + 1);
+#endif
+}
+#endif
+
 /* A thread that never runs user code: io_uring's and vhost's helpers, kthreads. */
 static inline bool gcarena_task_is_kernel_only(const struct task_struct *task)
 {
@@ -78,13 +99,40 @@ static inline bool gcarena_task_is_kernel_only(const struct task_struct *task)
 #endif
 }
 
-/* The system's queue for work that may run on any CPU; the old name now warns. */
-static inline struct workqueue_struct *gcarena_any_cpu_wq(void)
+/* May it be traced by who has the same IDs? A process that has ended has no secrets left. */
+#ifndef SUID_DUMP_USER
+static inline bool gcarena_task_is_dumpable(struct task_struct *task)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
-	return system_unbound_wq;
+	const struct task_exec_state *state;
+	bool dumpable = true;
+
+	rcu_read_lock();
+	state = rcu_dereference(task->exec_state);
+	if (state)
+		dumpable = READ_ONCE(state->dumpable) == TASK_DUMPABLE_OWNER;
+	rcu_read_unlock();
+	return dumpable;
+}
 #else
-	return system_dfl_wq;
+static inline bool gcarena_task_is_dumpable(struct task_struct *task)
+{
+	bool dumpable = true;
+
+	task_lock(task);
+	if (task->mm)
+		dumpable = get_dumpable(task->mm) == SUID_DUMP_USER;
+	task_unlock(task);
+	return dumpable;
+}
+#endif
+
+/* The attributes of the request that a dump answers. */
+static inline struct nlattr **gcarena_dump_attrs(struct netlink_callback *cb)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+	return genl_dumpit_info(cb)->attrs;
+#else
+	return genl_info_dump(cb)->attrs;
 #endif
 }
 

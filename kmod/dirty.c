@@ -23,13 +23,17 @@
  * compaction, the pages are flagged (gcarena_backing_mark_dirty()); objects that are zeroed
  * or poisoned that way, before they are handed out, hold none.
  *
- * Needs the heap lock, under which chunks stay, and the world stopped. Takes the
- * i_mmap_rwsem of the arena's inode, and no other lock of ours.
+ * Needs the heap lock, under which chunks stay. Takes the i_mmap_rwsem of the arena's
+ * inode, and no other lock of ours. The program may be running: translations are flushed
+ * before the bits count as read, so a write that is not told of now leaves its trace for
+ * the next time.
  */
+#include <linux/ktime.h>
 #include <linux/moduleparam.h>
 
 #include "arena.h"
 #include "dirty.h"
+#include "trace.h"
 
 static bool refault;
 module_param(refault, bool, 0644);
@@ -43,19 +47,32 @@ u32 gcarena_dirty_method(void)
 	return GCARENA_DIRTY_PTE;
 }
 
-/* Return: 0 or -ENOMEM. */
-int gcarena_dirty_alloc(struct gcarena *arena, struct gcarena_dirty *dirty)
-{
-	dirty->nr_pages = (u64)arena->heap.top * GCARENA_CHUNK_PAGES;
-	dirty->nr_dirty = 0;
-	dirty->pages = kvcalloc(max_t(u64, BITS_TO_LONGS(dirty->nr_pages), 1), sizeof(long),
-				GCARENA_GFP);
-	return dirty->pages ? 0 : -ENOMEM;
-}
-
 void gcarena_dirty_free(struct gcarena_dirty *dirty)
 {
 	kvfree(dirty->pages);
+	memset(dirty, 0, sizeof(*dirty));
+}
+
+/* Room for all pages that there are now. What is known stays known. */
+static int dirty_grow(struct gcarena *arena, struct gcarena_dirty *dirty)
+{
+	u64 nr_pages = (u64)arena->heap.top * GCARENA_CHUNK_PAGES, room;
+	unsigned long *pages;
+
+	if (nr_pages > dirty->room || !dirty->pages) {
+		/* A quarter more, as the heap may grow during a cycle. */
+		room = round_up(max_t(u64, nr_pages + nr_pages / 4, 1), BITS_PER_LONG);
+		pages = kvcalloc(room / BITS_PER_LONG, sizeof(*pages), GCARENA_GFP);
+		if (!pages)
+			return -ENOMEM;
+		if (dirty->pages)
+			bitmap_copy(pages, dirty->pages, dirty->nr_pages);
+		kvfree(dirty->pages);
+		dirty->pages = pages;
+		dirty->room = room;
+	}
+	dirty->nr_pages = max(dirty->nr_pages, nr_pages);
+	return 0;
 }
 
 #ifdef CONFIG_MAPPING_DIRTY_HELPERS
@@ -75,15 +92,41 @@ static void clean_entries(struct gcarena *arena, struct gcarena_dirty *dirty)
 /**
  * gcarena_dirty_take() - read and clear what tells of writes
  * @arena: the arena
- * @dirty: from gcarena_dirty_alloc(), after which no chunk may have been added
+ * @dirty: zeroed memory, or what an earlier call has left: its bits stay set. Whoever
+ *	goes through them begins anew
+ *
+ * The program may be running: then a write that happens meanwhile is told of now, or by
+ * the next call, or by both.
+ *
+ * Return: 0, or -ENOMEM: nothing was cleared.
  */
-void gcarena_dirty_take(struct gcarena *arena, struct gcarena_dirty *dirty)
+int gcarena_dirty_take(struct gcarena *arena, struct gcarena_dirty *dirty)
 {
+	u64 start = ktime_get_ns(), nr, ns;
+	int ret;
+
 	lockdep_assert_held(&arena->lock);
+	ret = dirty_grow(arena, dirty);
+	if (ret)
+		return ret;
 	if (arena->dirty_method == GCARENA_DIRTY_PTE)
 		clean_entries(arena, dirty);
 	else
 		gcarena_backing_unmap(arena);
 	gcarena_backing_dirty(arena, dirty->pages);
-	dirty->nr_dirty = bitmap_weight(dirty->pages, dirty->nr_pages);
+	dirty->page = 0;
+	nr = bitmap_weight(dirty->pages, dirty->nr_pages);
+	arena->counters.dirty_pages_last = nr;
+	arena->counters.dirty_pages_total += nr;
+	ns = ktime_get_ns() - start;
+	arena->counters.dirty_total_ns += ns;
+	trace_gcarena_dirty_pass(arena->entry.id, dirty->nr_pages, nr, ns);
+	return 0;
+}
+
+/* All bits have been dealt with. */
+void gcarena_dirty_done(struct gcarena_dirty *dirty)
+{
+	bitmap_zero(dirty->pages, dirty->nr_pages);
+	dirty->page = 0;
 }

@@ -10,17 +10,19 @@ struct gcarena;
  * struct gcarena_dirty - pages that were written to
  * @pages: one bit for each page of the arena, up to its highest chunk
  * @nr_pages: bits in @pages
- * @nr_dirty: set bits
+ * @room: bits that there is memory for
+ * @page: bits below it have been dealt with since the last take
  */
 struct gcarena_dirty {
 	unsigned long *pages;
 	u64 nr_pages;
-	u64 nr_dirty;
+	u64 room;
+	unsigned long page;
 };
 
-int gcarena_dirty_alloc(struct gcarena *arena, struct gcarena_dirty *dirty);
 void gcarena_dirty_free(struct gcarena_dirty *dirty);
-void gcarena_dirty_take(struct gcarena *arena, struct gcarena_dirty *dirty);
+int gcarena_dirty_take(struct gcarena *arena, struct gcarena_dirty *dirty);
+void gcarena_dirty_done(struct gcarena_dirty *dirty);
 u32 gcarena_dirty_method(void);
 
 #endif

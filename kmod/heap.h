@@ -175,6 +175,8 @@ struct heap_tally {
  * @buckets: all struct heap_bucket
  * @large: bucket of all large objects
  * @pending: buckets that may have unswept spans
+ * @tracing: a trace is on that drops the lock now and then: spans and chunks stay
+ * @emptied: spans to be destroyed after that
  * @epoch: counts the cycles whose marks sweeping applies
  * @used: slots with alloc set
  * @old: of these, slots with mark set: survivors. The others are young
@@ -202,6 +204,8 @@ struct gcarena_heap {
 	struct list_head buckets;
 	struct heap_bucket large;
 	struct list_head pending;
+	bool tracing;
+	struct list_head emptied;
 	u32 epoch;
 	struct heap_tally used;
 	struct heap_tally old;
@@ -245,6 +249,8 @@ struct heap_span *gcarena_span_create_below(struct gcarena_heap *heap,
 					    unsigned int class, u32 below);
 void gcarena_span_destroy(struct gcarena_heap *heap, struct heap_span *span);
 void gcarena_span_settle(struct gcarena_heap *heap, struct heap_span *span);
+void gcarena_spans_hold(struct gcarena_heap *heap);
+void gcarena_spans_let_go(struct gcarena_heap *heap);
 struct heap_bucket *gcarena_span_bucket(struct gcarena_heap *heap,
 					struct heap_span *span);
 void gcarena_span_clear(struct gcarena_heap *heap, struct heap_span *span);

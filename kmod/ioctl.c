@@ -9,6 +9,7 @@
  *
  * Locks: none here; each command takes the heap lock for itself.
  */
+#include <linux/capability.h>
 #include <linux/uaccess.h>
 
 #include "arena.h"
@@ -39,7 +40,7 @@ static int ioctl_info(struct gcarena *arena, union gcarena_args *args)
 {
 	u32 size = args->size;
 
-	if (mutex_lock_killable(&arena->lock))
+	if (gcarena_lock(arena))
 		return -EINTR;
 	args->info = (struct gcarena_info) { .size = size };
 	gcarena_info_fill(arena, &args->info);
@@ -51,7 +52,7 @@ static int ioctl_stats(struct gcarena *arena, union gcarena_args *args)
 {
 	u32 size = args->size;
 
-	if (mutex_lock_killable(&arena->lock))
+	if (gcarena_lock(arena))
 		return -EINTR;
 	args->stats = (struct gcarena_stats) { .size = size };
 	gcarena_stats_fill(arena, &args->stats);
@@ -59,10 +60,10 @@ static int ioctl_stats(struct gcarena *arena, union gcarena_args *args)
 	return 0;
 }
 
-static bool percent_is_valid(s64 percent)
+/* Who has the privilege may take more than the administrator allows. */
+static int unless_privileged(int error)
 {
-	return percent == GCARENA_GC_PERCENT_OFF ||
-	       (percent >= 1 && percent <= GCARENA_GC_PERCENT_MAX);
+	return error == -EPERM && capable(CAP_SYS_RESOURCE) ? 0 : error;
 }
 
 static int ioctl_create(struct gcarena *arena, union gcarena_args *args)
@@ -86,11 +87,12 @@ static int ioctl_create(struct gcarena *arena, union gcarena_args *args)
 		params.root_mode = arg->root_mode;
 
 	if (params.reserve < GCARENA_RESERVE_MIN || params.reserve > GCARENA_RESERVE_MAX ||
-	    params.reserve % GCARENA_CHUNK_SIZE || !percent_is_valid(params.gc_percent))
+	    params.reserve % GCARENA_CHUNK_SIZE || !gcarena_percent_is_valid(params.gc_percent))
 		return -EINVAL;
 	if (params.root_mode > GCARENA_ROOTS_ALL)
 		return -EOPNOTSUPP;
-	return gcarena_limit_check(params.limit, params.reserve) ?: gcarena_setup(arena, &params);
+	return unless_privileged(gcarena_limit_check(params.limit, params.reserve)) ?:
+	       gcarena_setup(arena, &params);
 }
 
 static int ioctl_classes(struct gcarena *arena, union gcarena_args *args)
@@ -147,7 +149,7 @@ static int ioctl_type_add(struct gcarena *arena, union gcarena_args *args)
 	map = copy_ptrmap(arg);
 	if (IS_ERR(map))
 		return PTR_ERR(map);
-	if (mutex_lock_killable(&arena->lock)) {
+	if (gcarena_lock(arena)) {
 		kvfree(map);
 		return -EINTR;
 	}
@@ -199,50 +201,17 @@ static int ioctl_roots_del(struct gcarena *arena, union gcarena_args *args)
 				 args->flags & GCARENA_ROOTS_PRECISE);
 }
 
-/* Set one parameter; *value becomes the one before. */
-static int set_locked(struct gcarena *arena, u32 param, s64 *value)
-{
-	struct gcarena_params *params = &arena->params;
-	s64 new = *value;
-	int ret;
-
-	switch (param) {
-	case GCARENA_PARAM_GC_PERCENT:
-		if (!percent_is_valid(new))
-			return -EINVAL;
-		*value = params->gc_percent;
-		params->gc_percent = new;
-		gcarena_pacer_set_percent(&arena->pacer, new);
-		return 0;
-	case GCARENA_PARAM_LIMIT:
-		ret = gcarena_limit_check(new, params->reserve);
-		if (ret)
-			return ret;
-		*value = params->limit;
-		params->limit = new;
-		arena->heap.limit_chunks = new >> GCARENA_CHUNK_SHIFT;
-		return 0;
-	case GCARENA_PARAM_MIN_HEAP:
-		if (new <= 0)
-			return -EINVAL;
-		*value = params->min_heap;
-		params->min_heap = new;
-		gcarena_pacer_set_min_heap(&arena->pacer, new);
-		return 0;
-	default:
-		return -EOPNOTSUPP;
-	}
-}
-
 static int ioctl_set(struct gcarena *arena, union gcarena_args *args)
 {
 	int ret;
 
 	if (!gcarena_is_created(arena))
 		return -ENXIO;
-	if (mutex_lock_killable(&arena->lock))
+	if (gcarena_lock(arena))
 		return -EINTR;
-	ret = set_locked(arena, args->set.param, &args->set.value);
+	ret = unless_privileged(gcarena_knob_check(arena, args->set.param, args->set.value));
+	if (!ret)
+		args->set.value = gcarena_knob_set(arena, args->set.param, args->set.value);
 	mutex_unlock(&arena->lock);
 	return ret;
 }
@@ -324,7 +293,7 @@ static const struct command commands[] = {
 		COMMAND(ioctl_set, gcarena_set, value, true,
 			.reserved = offsetof(struct gcarena_set, reserved)),
 	[_IOC_NR(GCARENA_IOC_STATS)] =
-		COMMAND(ioctl_stats, gcarena_stats, compact_total_ns, true),
+		COMMAND(ioctl_stats, gcarena_stats, pauses, true),
 	[_IOC_NR(GCARENA_IOC_OBJECT)] =
 		COMMAND(ioctl_object, gcarena_object, state, true),
 	[_IOC_NR(GCARENA_IOC_PIN)] =

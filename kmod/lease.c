@@ -17,6 +17,7 @@
 
 #include "arena.h"
 #include "layout.h"
+#include "trace.h"
 
 /**
  * struct gcarena_lease - one span handed out
@@ -37,11 +38,13 @@ struct gcarena_lease {
  * @pid: the thread; a reference
  * @mapping: the process's mapping
  * @leases: its struct gcarena_lease
+ * @large: of these, that of the large object it allocated last; see gcarena_lease_large()
  */
 struct gcarena_owner {
 	struct pid *pid;
 	struct gcarena_mapping *mapping;
 	struct list_head leases;
+	struct gcarena_lease *large;
 };
 
 struct kmem_cache *gcarena_lease_cache;
@@ -51,19 +54,27 @@ size_t gcarena_lease_size(void)
 	return sizeof(struct gcarena_lease);
 }
 
+/* Statistics tell of spans whose free slots only their thread knows. */
+static bool span_counts(const struct heap_span *span)
+{
+	return span->class != GCARENA_CLASS_LARGE;
+}
+
 /* End a lease. @unused: what the thread says it has left, or NULL. */
 static void lease_end(struct gcarena *arena, struct gcarena_lease *lease, const u64 *unused)
 {
 	struct heap_span *span = lease->span;
 	u64 back;
 
+	arena->counters.owned_spans -= span_counts(span);
 	back = gcarena_span_put(&arena->heap, span, lease->taken, unused);
 	gcarena_pacer_freed(&arena->pacer, back * span->slot_bytes);
 	span->lease = NULL;
 	gcarena_span_settle(&arena->heap, span);
+	if (lease->owner->large == lease)
+		lease->owner->large = NULL;
 	list_del(&lease->link);
 	kmem_cache_free(gcarena_lease_cache, lease);
-	arena->counters.owned_spans--;
 	arena->heap.metadata_bytes -= sizeof(*lease);
 }
 
@@ -150,14 +161,18 @@ static struct gcarena_owner *owner_get(struct gcarena *arena, struct gcarena_map
 	return owner;
 }
 
-/* The owner's lease of the span that starts at address @base, any number, or NULL. */
+/*
+ * The owner's lease of the span that starts at address @base, any number, or NULL. The
+ * program has never been handed the span of a large object.
+ */
 static struct gcarena_lease *lease_find(struct gcarena *arena, struct gcarena_owner *owner,
 					u64 base)
 {
 	u64 offset = base - arena->heap.base;
 	struct heap_slot slot = gcarena_heap_resolve(&arena->heap, offset);
 
-	if (!slot.span || slot.span->start != offset || !slot.span->lease)
+	if (!slot.span || slot.span->start != offset || !slot.span->lease ||
+	    slot.span->class == GCARENA_CLASS_LARGE)
 		return NULL;
 	return slot.span->lease->owner == owner ? slot.span->lease : NULL;
 }
@@ -248,9 +263,48 @@ static struct gcarena_lease *lease_begin(struct gcarena *arena, struct gcarena_o
 	lease->span = span;
 	span->lease = lease;
 	list_add(&lease->link, &owner->leases);
-	arena->counters.owned_spans++;
+	arena->counters.owned_spans += span_counts(span);
 	arena->heap.metadata_bytes += sizeof(*lease);
 	return lease;
+}
+
+/**
+ * gcarena_lease_large() - hand a new large object to the calling thread
+ * @arena: the arena
+ * @mapping: the calling process's mapping
+ * @span: the object's span, empty
+ *
+ * A cycle may run before the thread has put the address where roots are looked for: it
+ * is not even back in user mode. So the thread holds the span, until it next asks
+ * for something: gcarena_lease_large_end().
+ *
+ * Return: 0, or -ENOMEM: @span is unchanged.
+ */
+int gcarena_lease_large(struct gcarena *arena, struct gcarena_mapping *mapping,
+			struct heap_span *span)
+{
+	struct gcarena_owner *owner = owner_get(arena, mapping);
+
+	if (!owner)
+		return -ENOMEM;
+	owner->large = lease_begin(arena, owner, span);
+	return owner->large ? 0 : -ENOMEM;
+}
+
+/* By now the thread has put its last large object where it is found, or dropped it. */
+void gcarena_lease_large_end(struct gcarena *arena)
+{
+	struct gcarena_owner *owner = owner_find(arena);
+
+	if (owner && owner->large)
+		lease_end(arena, owner->large, NULL);
+}
+
+/* The program frees a large object: nobody holds it any more. */
+void gcarena_lease_large_free(struct gcarena *arena, const struct heap_span *span)
+{
+	if (span->class == GCARENA_CLASS_LARGE && span->lease)
+		lease_end(arena, span->lease, NULL);
 }
 
 /* Tell the program what it got. Return: free bytes in the span, or -EFAULT. */
@@ -323,6 +377,7 @@ static int refill_spans(struct gcarena *arena, struct gcarena_owner *owner,
 	arg->nr_spans = nr;
 	arena->counters.refills++;
 	arena->counters.refill_spans += nr;
+	trace_gcarena_refill(arena->entry.id, arg->size_class, arg->layout, nr, bytes);
 	return 0;
 }
 
@@ -339,6 +394,7 @@ static int refill_locked(struct gcarena *arena, struct gcarena_refill *arg, cons
 	layout = gcarena_layout_find(&arena->heap, arg->layout);
 	if (!layout)
 		return -ENOENT;
+	gcarena_lease_large_end(arena);
 	owner = owner_get(arena, mapping);
 	if (!owner)
 		return -ENOMEM;
@@ -371,7 +427,7 @@ int gcarena_refill(struct gcarena *arena, struct gcarena_refill *arg)
 		return -EINVAL;
 	if (copy_from_user(used, u64_to_user_ptr(arg->used), arg->nr_used * sizeof(*used)))
 		return -EFAULT;
-	if (mutex_lock_killable(&arena->lock))
+	if (gcarena_lock(arena))
 		return -EINTR;
 	ret = refill_locked(arena, arg, used, runs, &mapping_id);
 	mutex_unlock(&arena->lock);
@@ -420,7 +476,7 @@ int gcarena_release(struct gcarena *arena, const struct gcarena_release *arg)
 
 	if (arg->nr_spans > GCARENA_REFILL_MAX)
 		return -EINVAL;
-	if (mutex_lock_killable(&arena->lock))
+	if (gcarena_lock(arena))
 		return -EINTR;
 	ret = release_locked(arena, arg);
 	mutex_unlock(&arena->lock);

@@ -13,6 +13,7 @@
 #include <linux/pseudo_fs.h>
 
 #include "arena.h"
+#include "netlink.h"
 #include "park.h"
 
 #ifndef CONFIG_64BIT
@@ -28,6 +29,8 @@ MODULE_PARM_DESC(max_limit_mib,
 module_param_named(stop_timeout_ms, gcarena_stop_timeout_ms, uint, 0644);
 MODULE_PARM_DESC(stop_timeout_ms,
 		 "How long a collection waits for the program's threads to stop, ms, 1 to 600000; then it is given up");
+
+struct workqueue_struct *gcarena_wq;
 
 static struct vfsmount *gcarena_mount;
 static int gcarena_mount_count;
@@ -63,8 +66,15 @@ static int gcarena_open(struct inode *inode, struct file *file)
 	}
 	file->f_mapping = arena->inode->i_mapping;
 	file->private_data = arena;
+	arena->file = file;
+	ret = gcarena_registry_add(arena);
+	if (ret)
+		goto err_put_inode;
+	gcarena_notify_created(arena);
 	return nonseekable_open(inode, file);
 
+err_put_inode:
+	iput(arena->inode);
 err_release_fs:
 	simple_release_fs(&gcarena_mount, &gcarena_mount_count);
 err_destroy_arena:
@@ -77,6 +87,11 @@ static int gcarena_close(struct inode *inode, struct file *file)
 	struct gcarena *arena = file->private_data;
 	struct inode *own = arena->inode;
 
+	/* In this order: who has found it may ask, what was asked is told, and kicks others. */
+	gcarena_registry_remove(arena);
+	gcarena_request_cancel(arena);
+	gcarena_notify_gone(arena);
+	gcarena_registry_put(arena);
 	gcarena_destroy(arena);
 	iput(own);
 	simple_release_fs(&gcarena_mount, &gcarena_mount_count);
@@ -93,6 +108,7 @@ static const struct file_operations gcarena_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = gcarena_mmap,
 	.get_unmapped_area = gcarena_get_area,
+	.show_fdinfo = gcarena_fdinfo,
 };
 
 static struct miscdevice gcarena_device = {
@@ -134,16 +150,29 @@ static int __init gcarena_init(void)
 	ret = gcarena_caches_create();
 	if (ret)
 		return ret;
+	/* As many as there are arenas with something to do: one that stalls delays none. */
+	gcarena_wq = alloc_workqueue("gcarena", WQ_UNBOUND | WQ_SYSFS, 0);
+	if (!gcarena_wq) {
+		ret = -ENOMEM;
+		goto err_destroy_caches;
+	}
 	ret = gcarena_park_module_init();
 	if (ret)
-		goto err_destroy_caches;
-	ret = misc_register(&gcarena_device);
+		goto err_destroy_wq;
+	ret = gcarena_netlink_init();
 	if (ret)
 		goto err_park_exit;
+	ret = misc_register(&gcarena_device);
+	if (ret)
+		goto err_netlink_exit;
 	return 0;
 
+err_netlink_exit:
+	gcarena_netlink_exit();
 err_park_exit:
 	gcarena_park_module_exit();
+err_destroy_wq:
+	destroy_workqueue(gcarena_wq);
 err_destroy_caches:
 	gcarena_caches_destroy();
 	return ret;
@@ -152,6 +181,8 @@ err_destroy_caches:
 static void __exit gcarena_exit(void)
 {
 	misc_deregister(&gcarena_device);
+	gcarena_netlink_exit();
+	destroy_workqueue(gcarena_wq);
 	gcarena_park_module_exit();
 	gcarena_caches_destroy();
 }

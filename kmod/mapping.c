@@ -269,6 +269,19 @@ struct gcarena_mapping *gcarena_mapping_unscanned(struct gcarena *arena)
 	return found;
 }
 
+/* How many processes map the arena? */
+unsigned int gcarena_mapping_count(struct gcarena *arena)
+{
+	struct gcarena_mapping *mapping;
+	unsigned int nr = 0;
+
+	spin_lock(&arena->mappings_lock);
+	list_for_each_entry(mapping, &arena->mappings, link)
+		nr += !mapping->dead;
+	spin_unlock(&arena->mappings_lock);
+	return nr;
+}
+
 /**
  * gcarena_mapping_get() - the calling process's mapping
  * @arena: the arena; the caller holds its heap lock

@@ -30,14 +30,20 @@
  * The words of objects are the program's, and may change as they are read. They are
  * read once, and mean nothing until their slot has been found.
  *
- * Needs the heap lock. May sleep, allocate, and be killed (-EINTR).
+ * A trace may be done in slices (struct gcarena_marker.pause): then the lock is dropped
+ * in between, the program runs on, and so does everything else that the lock protects.
+ * What a slice finds in the marker is still there then, because meanwhile no span is
+ * destroyed and no chunk is given back (struct gcarena_heap.tracing). What the program
+ * wrote behind the marker's back is for the caller to find: gcarena_mark_dirty().
+ *
+ * Needs the heap lock. May sleep, allocate, be killed (-EINTR), and pause (-EAGAIN).
  */
 #include "layout.h"
 #include "mark.h"
 
 #define SEGMENT_BYTES	(64UL * 1024)
 #define PIECE_WORDS	4096U
-#define CHECK_INTERVAL	4096U
+#define CHECK_INTERVAL	512U
 
 /*
  * What is on the stack: the offset of an object, with all that is needed to scan it.
@@ -111,11 +117,36 @@ int gcarena_marker_init(struct gcarena_marker *m, struct gcarena_heap *heap, u64
 {
 	memset(m, 0, sizeof(*m));
 	m->heap = heap;
-	m->base = heap->base;
-	m->end = (u64)heap->top << GCARENA_CHUNK_SHIFT;
 	m->stack_limit = max_t(u64, stack_limit, SEGMENT_BYTES);
 	m->room = SEGMENT_ITEMS;
+	m->interval = CHECK_INTERVAL;
+	m->next_check = CHECK_INTERVAL;
+	gcarena_marker_resume(m);
 	return segment_add(m) ? 0 : -ENOMEM;
+}
+
+/* For tests: checkpoints every @steps, closer than they usually are; 0 changes nothing. */
+void gcarena_marker_set_interval(struct gcarena_marker *m, u32 steps)
+{
+	if (!steps || steps >= m->interval)
+		return;
+	m->interval = steps;
+	m->next_check = m->steps + steps;
+}
+
+/* Before a slice: the heap may have grown since the last one. */
+void gcarena_marker_resume(struct gcarena_marker *m)
+{
+	m->base = m->heap->base;
+	m->end = (u64)m->heap->top << GCARENA_CHUNK_SHIFT;
+}
+
+/* After a slice. What it has marked is old from now on, also when the trace is given up. */
+void gcarena_marker_suspend(struct gcarena_marker *m)
+{
+	m->heap->old.objects += m->marked.objects - m->told.objects;
+	m->heap->old.bytes += m->marked.bytes - m->told.bytes;
+	m->told = m->marked;
 }
 
 /* For tests: a stack of @items at most, fewer than there usually are; 0 changes nothing. */
@@ -127,29 +158,45 @@ void gcarena_marker_set_room(struct gcarena_marker *m, u32 items)
 	m->stack_limit = SEGMENT_BYTES;
 }
 
-/* What it has marked is old from now on, also when the trace was given up. */
+/* The trace is done, or given up. */
 void gcarena_marker_destroy(struct gcarena_marker *m)
 {
-	m->heap->old.objects += m->marked.objects;
-	m->heap->old.bytes += m->marked.bytes;
+	gcarena_marker_suspend(m);
 	while (m->segment)
 		segment_drop(m);
 	kvfree(m->spare);
 }
 
-/* Before a full cycle: nothing has been reached. Return: 0 or -EINTR. */
-int gcarena_mark_clear(struct gcarena_heap *heap)
+/**
+ * gcarena_mark_clear_some() - before a full cycle: nothing has been reached
+ * @heap: the heap
+ * @pos: where to go on; 0 at first
+ * @max: how many spans to look at
+ *
+ * Return: true: there may be more, call again.
+ */
+bool gcarena_mark_clear_some(struct gcarena_heap *heap, u64 *pos, unsigned int max)
 {
 	struct heap_span *span;
-	unsigned int nr = 0;
-	u64 pos = 0;
 
-	while ((span = gcarena_span_next(heap, &pos))) {
+	while (max--) {
+		span = gcarena_span_next(heap, pos);
+		if (!span)
+			return false;
 		gcarena_span_clear(heap, span);
-		if (++nr % CHECK_INTERVAL == 0 && gcarena_checkpoint())
-			return -EINTR;
 	}
-	return 0;
+	return true;
+}
+
+/* All of them. Return: 0 or -EINTR. */
+int gcarena_mark_clear(struct gcarena_heap *heap)
+{
+	u64 pos = 0;
+	int ret = 0;
+
+	while (!ret && gcarena_mark_clear_some(heap, &pos, CHECK_INTERVAL))
+		ret = gcarena_checkpoint();
+	return ret;
 }
 
 static __always_inline void ring_put(struct gcarena_mark_ring *ring, unsigned int room, u64 item)
@@ -351,18 +398,26 @@ static __always_inline void fetch_objects(struct gcarena_marker *m)
 	}
 }
 
+static noinline int checkpoint(struct gcarena_marker *m)
+{
+	m->next_check = m->steps + m->interval;
+	return m->pause && m->pause(m) ? -EAGAIN : gcarena_checkpoint();
+}
+
 /*
  * A step of a loop over the heap. The marker counts them, not the loop: rescanning is
- * many short ones. Return: 0 or -EINTR.
+ * many short ones. Return: 0, -EINTR or -EAGAIN.
  */
 static __always_inline int step(struct gcarena_marker *m)
 {
-	return ++m->steps % CHECK_INTERVAL ? 0 : gcarena_checkpoint();
+	return likely(++m->steps < m->next_check) ? 0 : checkpoint(m);
 }
 
-/* Trace until stack and queues are empty. Return: 0 or -EINTR. */
+/* Trace until stack and queues are empty. Return: 0, -EINTR or -EAGAIN. */
 static int drain(struct gcarena_marker *m)
 {
+	int ret;
+
 	for (;;) {
 		fetch_objects(m);
 		if (m->objects.nr)
@@ -371,47 +426,68 @@ static int drain(struct gcarena_marker *m)
 			mark(m, ring_get(&m->candidates, GCARENA_MARK_CANDIDATES));
 		else
 			return 0;
-		if (step(m))
-			return -EINTR;
+		ret = step(m);
+		if (ret)
+			return ret;
 	}
 }
 
-/* Each object is scanned with an empty stack, which holds all it can refer to. */
+/*
+ * Each object is scanned with an empty stack, which holds all it can refer to. When that
+ * is interrupted, the next call goes on behind the object, once the stack is empty.
+ */
 static int rescan_span(struct gcarena_marker *m, struct heap_span *span)
 {
 	const struct heap_chunk *chunk = gcarena_heap_chunk(m->heap, span->start);
 	const struct heap_block *block = &chunk->blocks[gcarena_block_of(span->start)];
 	int ret = 0;
-	u32 i;
 
 	BUILD_BUG_ON(GCARENA_MAX_SMALL / sizeof(u64) > PIECE_WORDS ||
 		     PIECE_WORDS >= SEGMENT_ITEMS);
-	span->rescan = false;
-	for (i = 0; i < span->nr_slots && !ret; i++) {
+	if (m->rescan_span != span) {
+		m->rescan_span = span;
+		m->rescan_slot = 0;
+		span->rescan = false;
+	}
+	while (m->rescan_slot < span->nr_slots && !ret) {
+		u32 i = m->rescan_slot++;
+
 		if (!(span->words[i / 64].mark & BIT_ULL(i % 64)))
 			continue;
 		scan_item(m, item_of(span->start + i * span->slot_bytes, block));
 		ret = drain(m);
 	}
+	if (!ret)
+		m->rescan_span = NULL;
 	return ret;
 }
 
-/* Spans whose objects did not fit the stack. Return: 0 or -EINTR. */
+/*
+ * Spans whose objects did not fit the stack: a walk over all of them, which is gone on
+ * with when it was interrupted. Return: 0, -EINTR or -EAGAIN.
+ */
 static int rescan(struct gcarena_marker *m)
 {
 	struct heap_span *span;
-	u64 pos = 0;
-	int ret;
+	int ret = 0;
+	u64 pos;
 
-	m->overflowed = false;
-	while ((span = gcarena_span_next(m->heap, &pos))) {
-		ret = step(m);
-		if (!ret && span->rescan)
+	if (!m->rescanning) {
+		m->rescanning = true;
+		m->rescan_pos = 0;
+		m->overflowed = false;
+	}
+	pos = m->rescan_pos;
+	while (!ret && (span = gcarena_span_next(m->heap, &pos))) {
+		if (span->rescan || span == m->rescan_span)
 			ret = rescan_span(m, span);
 		if (ret)
 			return ret;
+		m->rescan_pos = pos;
+		ret = step(m);
 	}
-	return 0;
+	m->rescanning = ret;
+	return ret;
 }
 
 /* The words of a marked object that lie in [@from, @to), a page at most. */
@@ -427,52 +503,49 @@ static void scan_part(struct gcarena_marker *m, const struct heap_span *span, u6
 	scan_words(m, span->layout, words, (last - first) / sizeof(u64), phase);
 }
 
-/* What was written to the page at @from since the last cycle: old objects' words. */
-static int mark_page(struct gcarena_marker *m, u64 from)
+/* What was written to the page at @from since the last look: marked objects' words. */
+static void mark_page(struct gcarena_marker *m, u64 from)
 {
 	const struct heap_chunk *chunk = gcarena_heap_chunk(m->heap, from);
 	struct heap_span *span;
 	u64 to = from + BIT(PAGE_SHIFT), start;
-	int ret = 0;
 	u32 i;
 
 	span = chunk ? chunk->blocks[gcarena_block_of(from)].span : NULL;
 	if (!span || span->layout->scan == GCARENA_SCAN_NONE)
-		return 0;
+		return;
 	i = ((from - span->start) * span->magic) >> 32;	/* 0 in a large object */
-	for (; i < span->nr_slots && !ret; i++) {
+	for (; i < span->nr_slots; i++) {
 		start = span->start + i * span->slot_bytes;
 		if (start >= to)
 			break;
-		if (!(span->words[i / 64].mark & BIT_ULL(i % 64)))
-			continue;
-		scan_part(m, span, start, from, to);
-		ret = m->segment->below ? drain(m) : step(m);
+		if (span->words[i / 64].mark & BIT_ULL(i % 64))
+			scan_part(m, span, start, from, to);
 	}
-	return ret;
 }
 
 /**
- * gcarena_mark_dirty() - trace from old objects that were written to
+ * gcarena_mark_dirty() - trace from marked objects that were written to
  * @m: the marker
- * @pages: a bit for each page of the arena, set if it was written since the last cycle
+ * @pages: a bit for each page of the arena, set if it was written to
  * @nr_pages: bits in @pages
+ * @page: where to go on; 0 at first, @nr_pages when all is done
  *
- * Whatever an old object points to was marked when the last cycle ended, and a pointer
- * that it got since stands on a page written since. So only the words on such
- * pages are looked at, however long the object is.
+ * Whatever a marked object points to was marked when the last cycle ended, or when this
+ * one scanned it, and a pointer that it got since stands on a page written since. So
+ * only the words on such pages are looked at, however long the object is.
  *
- * Return: 0 or -EINTR.
+ * Return: 0; -EINTR; -EAGAIN: to be called again.
  */
-int gcarena_mark_dirty(struct gcarena_marker *m, const unsigned long *pages, u64 nr_pages)
+int gcarena_mark_dirty(struct gcarena_marker *m, const unsigned long *pages,
+		       unsigned long nr_pages, unsigned long *page)
 {
-	unsigned long page = 0;
 	int ret = 0;
 
-	for_each_set_bit_from(page, pages, nr_pages) {
-		ret = mark_page(m, (u64)page << PAGE_SHIFT);
-		if (ret)
-			break;
+	while (!ret && (*page = find_next_bit(pages, nr_pages, *page)) < nr_pages) {
+		mark_page(m, (u64)*page << PAGE_SHIFT);
+		++*page;
+		ret = m->segment->below ? drain(m) : step(m);
 	}
 	return ret;
 }
@@ -483,7 +556,8 @@ int gcarena_mark_dirty(struct gcarena_marker *m, const unsigned long *pages, u64
  * @words: the words; they need not be pointers, nor into the arena
  * @nr: how many
  *
- * Tracing itself is left to gcarena_mark_finish(), as far as the mark stack holds.
+ * Tracing itself is left to gcarena_mark_finish(): all of it when it may pause, as the
+ * world may be standing still for the roots alone; else as far as the mark stack holds.
  *
  * Return: 0 or -EINTR.
  */
@@ -491,7 +565,7 @@ int gcarena_mark_words(struct gcarena_marker *m, const unsigned long *words, siz
 {
 	scan_all(m, words, nr);
 	/* Large roots fill the stack: better to trace now than to overflow. */
-	return m->segment->below ? drain(m) : 0;
+	return m->segment->below && !m->pause ? drain(m) : 0;
 }
 
 /**
@@ -500,13 +574,14 @@ int gcarena_mark_words(struct gcarena_marker *m, const unsigned long *words, siz
  *
  * After all roots. Everything that can be reached is marked then.
  *
- * Return: 0 or -EINTR: then marks mean nothing and must not be swept by.
+ * Return: 0; -EAGAIN: to be called again; -EINTR. Unless it is 0, marks mean nothing yet
+ * and must not be swept by.
  */
 int gcarena_mark_finish(struct gcarena_marker *m)
 {
 	int ret = drain(m);
 
-	while (!ret && m->overflowed)
+	while (!ret && (m->overflowed || m->rescanning))
 		ret = rescan(m);
 	return ret;
 }

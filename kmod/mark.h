@@ -35,10 +35,18 @@ struct gcarena_mark_ring {
  * @stack_peak: most there was
  * @candidates: offsets that may lie in an object
  * @objects: marked objects about to be scanned
- * @steps: counts the work between checkpoints, over all calls
+ * @steps: counts the work, over all calls
+ * @interval: steps between two checkpoints
+ * @next_check: where @steps is at the next one
+ * @pause: if set, asked at checkpoints: is it enough for now?
  * @overflowed: the stack was full: some span has ->rescan set
+ * @rescanning: a walk over all spans for that is not at its end
+ * @rescan_pos: where it goes on
+ * @rescan_span: the span it is in, or NULL
+ * @rescan_slot: the slot it goes on with there
  * @overflows: how often it was
  * @marked: what was reached
+ * @told: of that, what the heap knows
  */
 struct gcarena_marker {
 	struct gcarena_heap *heap;
@@ -52,17 +60,30 @@ struct gcarena_marker {
 	u64 stack_peak;
 	struct gcarena_mark_ring candidates;
 	struct gcarena_mark_ring objects;
-	unsigned int steps;
+	u64 steps;
+	u64 next_check;
+	u32 interval;
+	bool (*pause)(const struct gcarena_marker *m);
 	bool overflowed;
+	bool rescanning;
+	u64 rescan_pos;
+	const struct heap_span *rescan_span;
+	u32 rescan_slot;
 	u64 overflows;
 	struct heap_tally marked;
+	struct heap_tally told;
 };
 
 int gcarena_marker_init(struct gcarena_marker *m, struct gcarena_heap *heap, u64 stack_limit);
 void gcarena_marker_set_room(struct gcarena_marker *m, u32 items);
 void gcarena_marker_destroy(struct gcarena_marker *m);
+void gcarena_marker_set_interval(struct gcarena_marker *m, u32 steps);
+void gcarena_marker_resume(struct gcarena_marker *m);
+void gcarena_marker_suspend(struct gcarena_marker *m);
+bool gcarena_mark_clear_some(struct gcarena_heap *heap, u64 *pos, unsigned int max);
 int gcarena_mark_clear(struct gcarena_heap *heap);
-int gcarena_mark_dirty(struct gcarena_marker *m, const unsigned long *pages, u64 nr_pages);
+int gcarena_mark_dirty(struct gcarena_marker *m, const unsigned long *pages,
+		       unsigned long nr_pages, unsigned long *page);
 int gcarena_mark_words(struct gcarena_marker *m, const unsigned long *words, size_t nr);
 int gcarena_mark_finish(struct gcarena_marker *m);
 

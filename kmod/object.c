@@ -7,6 +7,7 @@
  */
 #include "arena.h"
 #include "layout.h"
+#include "trace.h"
 
 /* Page table entries filled at once for a large object; the rest is faulted in. */
 #define POPULATE_BYTES	(2ULL << 20)
@@ -65,7 +66,6 @@ static int alloc_locked(struct gcarena *arena, struct gcarena_alloc *arg,
 	struct gcarena_mapping *mapping = gcarena_mapping_get(arena);
 	struct heap_layout *layout;
 	struct heap_span *span;
-	u64 taken;
 	int ret;
 
 	if (IS_ERR(mapping))
@@ -75,23 +75,23 @@ static int alloc_locked(struct gcarena *arena, struct gcarena_alloc *arg,
 		return -ENOENT;
 	if (arg->bytes > arena->params.limit)
 		return -ENOSPC;
+	gcarena_lease_large_end(arena);
 	ret = gcarena_collect_if_due(arena) ?: sweep_large(arena);
 	if (ret)
 		return ret;
 	span = large_create(arena, layout, arg->bytes);
 	if (IS_ERR(span))
 		return PTR_ERR(span);
-	if (span_zero(arena, span)) {
+	ret = span_zero(arena, span) ?: gcarena_lease_large(arena, mapping, span);
+	if (ret) {
 		gcarena_span_destroy(&arena->heap, span);
-		return -EINTR;
+		return ret;
 	}
-	gcarena_span_take(&arena->heap, span, &taken);
-	gcarena_span_settle(&arena->heap, span);
-	gcarena_pacer_allocated(&arena->pacer, span->bytes);
 	arena->counters.large_allocs++;
 	*mapping_id = mapping->id;
 	*run = (struct gcarena_run) { span->start, min(span->bytes, POPULATE_BYTES) };
 	arg->addr = arena->heap.base + span->start;
+	trace_gcarena_large_alloc(arena->entry.id, arg->layout, arg->addr, span->bytes);
 	return 0;
 }
 
@@ -110,7 +110,7 @@ int gcarena_object_alloc(struct gcarena *arena, struct gcarena_alloc *arg)
 
 	if (arg->bytes <= GCARENA_MAX_SMALL)
 		return -EINVAL;
-	if (mutex_lock_killable(&arena->lock))
+	if (gcarena_lock(arena))
 		return -EINTR;
 	ret = alloc_locked(arena, arg, &run, &mapping_id);
 	mutex_unlock(&arena->lock);
@@ -151,6 +151,7 @@ static int free_locked(struct gcarena *arena, u64 addr)
 		return ret;
 	if (slot_address(arena, &slot) != addr)
 		return -EINVAL;
+	gcarena_lease_large_free(arena, slot.span);
 	if (gcarena_lease_handed_out(&slot))
 		return -EBUSY;
 	gcarena_pacer_freed(&arena->pacer, slot.span->slot_bytes);
@@ -164,7 +165,7 @@ int gcarena_object_free(struct gcarena *arena, u64 addr)
 {
 	int ret;
 
-	if (mutex_lock_killable(&arena->lock))
+	if (gcarena_lock(arena))
 		return -EINTR;
 	ret = free_locked(arena, addr);
 	mutex_unlock(&arena->lock);
@@ -182,8 +183,8 @@ static void object_describe(struct gcarena *arena, const struct heap_slot *slot,
 	arg->size_class = span->class;
 	arg->region = gcarena_slot_marked(slot) ? GCARENA_REGION_OLD : GCARENA_REGION_YOUNG;
 	arg->state = (gcarena_slot_marked(slot) ? GCARENA_OBJECT_MARKED : 0) |
-		     (span->lease ? GCARENA_OBJECT_OWNED : 0) |
-		     (span->class == GCARENA_CLASS_LARGE ? GCARENA_OBJECT_LARGE : 0);
+		     (span->class == GCARENA_CLASS_LARGE ? GCARENA_OBJECT_LARGE :
+		      span->lease ? GCARENA_OBJECT_OWNED : 0);
 }
 
 /* GCARENA_IOC_OBJECT. Return: 0 or a negative errno as in the ABI. */
@@ -192,7 +193,7 @@ int gcarena_object_query(struct gcarena *arena, struct gcarena_object *arg)
 	struct heap_slot slot;
 	int ret;
 
-	if (mutex_lock_killable(&arena->lock))
+	if (gcarena_lock(arena))
 		return -EINTR;
 	ret = find_object(arena, arg->addr, &slot);
 	if (!ret)

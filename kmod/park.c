@@ -44,8 +44,12 @@
 #include "park.h"
 
 #define SPINS_BEFORE_SLEEP	50
-/* How often to look whether a thread has fallen asleep, which nobody tells. */
-#define POLL_NS			(200 * NSEC_PER_USEC)
+/*
+ * How often to look whether a thread has fallen asleep, which nobody tells: soon at first,
+ * as one that spins for the heap lock does so when its holder, which we are, sleeps.
+ */
+#define POLL_NS_MIN		(10 * NSEC_PER_USEC)
+#define POLL_NS_MAX		(200 * NSEC_PER_USEC)
 #define MAX_TIMEOUT_MS		600000U
 
 unsigned int gcarena_stop_timeout_ms = 10000;
@@ -431,6 +435,7 @@ bool gcarena_park_timed_out(struct gcarena *arena, const struct gcarena_parker *
 	if (time_before(jiffies, arena->stop_deadline))
 		return false;
 	arena->counters.stop_timeout_pid = task_pid_vnr(parker->task);
+	gcarena_notify_timeout(arena, parker->task);
 	return true;
 }
 
@@ -444,6 +449,7 @@ bool gcarena_park_timed_out(struct gcarena *arena, const struct gcarena_parker *
 int gcarena_park_wait(struct gcarena *arena)
 {
 	struct gcarena_parker *parker;
+	u64 poll_ns = POLL_NS_MIN;
 	unsigned int spins = 0;
 
 	while ((parker = find_unsettled(arena))) {
@@ -452,11 +458,13 @@ int gcarena_park_wait(struct gcarena *arena)
 		if (gcarena_park_timed_out(arena, parker))
 			return -ETIMEDOUT;
 		/* One that runs parks at once; what takes longer may want this CPU. */
-		if (spins++ < SPINS_BEFORE_SLEEP || READ_ONCE(parker->parked))
+		if (spins++ < SPINS_BEFORE_SLEEP || READ_ONCE(parker->parked)) {
 			cpu_relax();
-		else
-			wait_event_hrtimeout(arena->changed, parker_is_settled(parker),
-					     ns_to_ktime(POLL_NS));
+			continue;
+		}
+		wait_event_hrtimeout(arena->changed, parker_is_settled(parker),
+				     ns_to_ktime(poll_ns));
+		poll_ns = min_t(u64, 2 * poll_ns, POLL_NS_MAX);
 	}
 	return 0;
 }

@@ -126,7 +126,7 @@ static int with_lock(struct gcarena *arena, u64 addr,
 {
 	int ret;
 
-	if (mutex_lock_killable(&arena->lock))
+	if (gcarena_lock(arena))
 		return -EINTR;
 	ret = call(arena, addr);
 	mutex_unlock(&arena->lock);

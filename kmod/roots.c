@@ -20,14 +20,14 @@
  * cannot be read, the program cannot read either; for an added range that is an error.
  * Unless what is missing is memory to read it into: then the cycle is given up.
  */
-#include <linux/elf.h>
-#include <linux/regset.h>
+#include <linux/kthread.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task_stack.h>
 #include <linux/uaccess.h>
 
 #include "arch.h"
 #include "arena.h"
+#include "compat.h"
 #include "mark.h"
 #include "move.h"
 #include "park.h"
@@ -271,7 +271,7 @@ static int with_ranges(struct gcarena *arena, u64 addr, u64 len, bool precise,
 
 	if (!len || addr + len < addr || addr + len > TASK_SIZE)
 		return -EINVAL;
-	if (mutex_lock_killable(&arena->lock))
+	if (gcarena_lock(arena))
 		return -EINTR;
 	ret = with_ranges_locked(arena, addr, addr + len, precise, change);
 	mutex_unlock(&arena->lock);
@@ -536,16 +536,23 @@ static int scan_data(struct scan *scan, bool all, const struct gcarena_ranges *s
 	return ret;
 }
 
-/* Say whose memory is to be read. Return: false: the process is gone. */
+/*
+ * Say whose memory is to be read. A worker has none of its own, and reads faster as a
+ * guest of the process. Return: false: the process is gone.
+ */
 static bool scan_enter(struct scan *scan, struct task_struct *task)
 {
 	scan->task = task;
 	scan->mm = task ? get_task_mm(task) : NULL;
+	if (scan->mm && (current->flags & PF_KTHREAD))
+		kthread_use_mm(scan->mm);
 	return scan->mm;
 }
 
 static void scan_leave(struct scan *scan)
 {
+	if (current->flags & PF_KTHREAD)
+		kthread_unuse_mm(scan->mm);
 	/* Not the last reference: the thread is stopped, and has one. Else it is soon. */
 	mmput_async(scan->mm);
 	scan->mm = NULL;
@@ -590,20 +597,20 @@ static int scan_registers(struct scan *scan, const struct pt_regs *regs)
 
 static int scan_vector_registers(struct scan *scan)
 {
-	const struct user_regset_view *view = task_user_regset_view(scan->task);
-	const struct user_regset *set;
-	int got;
+	const unsigned long *words;
+	size_t bytes, n;
+	int ret = 0;
 
-	for (set = view->regsets; set < view->regsets + view->n; set++) {
-		if (set->core_note_type != GCARENA_NT_VECTOR)
-			continue;
-		got = regset_get(scan->task, set, BUFFER_BYTES, scan->buffer);
-		if (got < 0)
-			return 0;	/* the processor has none */
-		scan->bytes += got;
-		return scan_words(scan, got / sizeof(long));
+	for (words = gcarena_vector_registers(scan->task, &bytes); bytes && !ret; bytes -= n) {
+		n = min_t(size_t, bytes, BUFFER_BYTES);
+		/* As in scan_thread_memory(): it may be killed, and run on. */
+		if (copy_from_kernel_nofault(scan->buffer, words, n))
+			return 0;
+		words += n / sizeof(long);
+		scan->bytes += n;
+		ret = scan_words(scan, n / sizeof(long));
 	}
-	return 0;
+	return ret;
 }
 
 /* The writable VMA at @addr that may hold a stack, as an area. */
@@ -696,6 +703,13 @@ static int scan_task(struct scan *scan, struct task_struct *task)
 	return ret;
 }
 
+/* The calling thread, if it is the program's: it stands still, as it is here. */
+static int scan_self(struct scan *scan)
+{
+	scan->arena->counters.stop_threads_last++;
+	return scan_task(scan, current);
+}
+
 /* A thread that has moved meanwhile is left for the next round. */
 static int scan_parker(struct scan *scan, struct gcarena_parker *parker)
 {
@@ -745,19 +759,21 @@ static int scan_round(struct scan *scan)
  * @bytes: set to the bytes of roots read
  *
  * Return: 0; -EFAULT: an added range cannot be read; -ETIMEDOUT: a thread that woke up
- * in the kernel did not settle again; -ENOMEM; -EINTR.
+ * in the kernel did not settle again; -ENXIO: nobody maps the arena any more; -ENOMEM;
+ * -EINTR.
  */
 int gcarena_roots_mark(struct gcarena *arena, struct gcarena_marker *m,
 		       struct gcarena_verifier *verifier, u64 *bytes)
 {
 	struct scan scan = { .arena = arena, .m = m, .verifier = verifier };
-	int ret;
+	int ret = 0;
 
 	scan.buffer = kvmalloc(BUFFER_BYTES, GCARENA_GFP);
 	if (!scan.buffer)
 		return -ENOMEM;
-	arena->counters.stop_threads_last = 1;
-	ret = scan_task(&scan, current);
+	arena->counters.stop_threads_last = 0;
+	if (gcarena_mapping_has_mm(arena, current->mm))
+		ret = scan_self(&scan);
 	/* Threads and processes may be born by sleepers that wake up in clone(). */
 	while (!ret) {
 		ret = scan_round(&scan);
@@ -765,6 +781,9 @@ int gcarena_roots_mark(struct gcarena *arena, struct gcarena_marker *m,
 			break;
 		ret = gcarena_world_check(arena);
 	}
+	/* Who has unmapped the arena may map it again, and expects to find what was there. */
+	if (!ret && !gcarena_mapping_count(arena))
+		ret = -ENXIO;
 	kvfree(scan.buffer);
 	*bytes = scan.bytes;
 	return ret;

@@ -5,7 +5,7 @@
  * Invariants: no alloc or mark bit is set past the last slot; nr_used is the number
  * of alloc bits; heap->used is the sum over all spans, heap->old that of mark bits.
  * A span is on exactly one of its bucket's lists, or has a lease, or is in the hands
- * of the caller.
+ * of the caller; or it is empty, and stays on heap->emptied as long as a trace is on.
  *
  * All functions need the heap lock.
  */
@@ -176,12 +176,32 @@ void gcarena_span_settle(struct gcarena_heap *heap, struct heap_span *span)
 {
 	struct heap_bucket *bucket = gcarena_span_bucket(heap, span);
 
-	if (!span->nr_used)
+	if (!span->nr_used && heap->tracing)
+		list_add(&span->link, &heap->emptied);
+	else if (!span->nr_used)
 		gcarena_span_destroy(heap, span);
 	else if (span->nr_used == span->nr_slots)
 		list_add(&span->link, &bucket->full);
 	else
 		list_add(&span->link, &bucket->partial);
+}
+
+/* A trace begins that drops the lock now and then: what it refers to is to stay. */
+void gcarena_spans_hold(struct gcarena_heap *heap)
+{
+	heap->tracing = true;
+}
+
+/* It has ended. */
+void gcarena_spans_let_go(struct gcarena_heap *heap)
+{
+	struct heap_span *span;
+
+	heap->tracing = false;
+	while ((span = list_first_entry_or_null(&heap->emptied, struct heap_span, link))) {
+		list_del_init(&span->link);
+		gcarena_span_destroy(heap, span);
+	}
 }
 
 /* Take marks off. What had one is young again, or free. */

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Numbers for people. */
+#include <linux/seq_file.h>
+
 #include "arena.h"
 
 #define FEATURES (GCARENA_FEATURE_MARK_SWEEP | GCARENA_FEATURE_TYPES | \
 		  GCARENA_FEATURE_AUTO_ROOTS | GCARENA_FEATURE_AUTO_COLLECT | \
 		  GCARENA_FEATURE_STOP_WORLD | GCARENA_FEATURE_EVENTS | \
-		  GCARENA_FEATURE_MINOR | GCARENA_FEATURE_COMPACT)
+		  GCARENA_FEATURE_MINOR | GCARENA_FEATURE_COMPACT | \
+		  GCARENA_FEATURE_CONCURRENT)
 
 static void fill_heap(const struct gcarena_heap *heap, struct gcarena_stats *stats)
 {
@@ -35,6 +38,11 @@ static void fill_counters(const struct gcarena_counters *c, struct gcarena_stats
 	stats->pause_total_ns = c->pause_total_ns;
 	stats->pause_last_ns = c->pause_last_ns;
 	stats->pause_max_ns = c->pause_max_ns;
+	memcpy(stats->pauses, c->pauses, sizeof(stats->pauses));
+	stats->cycles_concurrent = c->cycles_concurrent;
+	stats->rounds = c->rounds;
+	stats->concurrent_ns = c->concurrent_ns;
+	stats->assist_ns = c->assist_ns;
 	stats->mark_total_ns = c->mark_total_ns;
 	stats->root_total_ns = c->root_total_ns;
 	stats->sweep_total_ns = c->sweep_total_ns;
@@ -101,4 +109,63 @@ void gcarena_info_fill(struct gcarena *arena, struct gcarena_info *info)
 	info->max_small = GCARENA_MAX_SMALL;
 	info->created = created;
 	info->dirty_method = arena->dirty_method;
+}
+
+/* Without a lock, and so without waiting: each number is right, or was a moment ago. */
+void gcarena_overview_fill(struct gcarena *arena, struct gcarena_overview *o)
+{
+	*o = (struct gcarena_overview) {
+		.created = gcarena_is_created(arena),
+		.phase = READ_ONCE(arena->notify.phase),
+		.base = READ_ONCE(arena->heap.base),
+		.heap_objects = data_race(READ_ONCE(arena->heap.used.objects)),
+		.heap_bytes = data_race(READ_ONCE(arena->heap.used.bytes)),
+		.backing_bytes = (u64)data_race(READ_ONCE(arena->heap.nr_chunks)) <<
+				 GCARENA_CHUNK_SHIFT,
+		.cycles = data_race(READ_ONCE(arena->counters.cycles)),
+		.cycles_aborted = data_race(READ_ONCE(arena->counters.cycles_aborted)),
+		.pause_last_ns = data_race(READ_ONCE(arena->counters.pause_last_ns)),
+		.pause_max_ns = data_race(READ_ONCE(arena->counters.pause_max_ns)),
+	};
+	if (!o->created) {
+		gcarena_params_default(&o->params);
+		return;
+	}
+	o->params.reserve = arena->params.reserve;
+	o->params.root_mode = arena->params.root_mode;
+	o->params.limit = READ_ONCE(arena->params.limit);
+	o->params.min_heap = READ_ONCE(arena->params.min_heap);
+	o->params.gc_percent = READ_ONCE(arena->params.gc_percent);
+}
+
+static const char *phase_name(u32 phase)
+{
+	static const char *const names[] = {
+		[GCARENA_PHASE_IDLE] = "idle",
+		[GCARENA_PHASE_STOP] = "stop",
+		[GCARENA_PHASE_MARK] = "mark",
+		[GCARENA_PHASE_SWEEP] = "sweep",
+	};
+
+	return phase < ARRAY_SIZE(names) ? names[phase] : "?";
+}
+
+/* /proc/PID/fdinfo/FD. Who may read that may see all of it. */
+void gcarena_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct gcarena *arena = file->private_data;
+	struct gcarena_overview o;
+
+	gcarena_overview_fill(arena, &o);
+	seq_printf(m, "gcarena-id:\t%u\n", arena->entry.id);
+	seq_printf(m, "gcarena-base:\t0x%llx\n", o.base);
+	seq_printf(m, "gcarena-reserve:\t%llu bytes\n", o.params.reserve);
+	seq_printf(m, "gcarena-limit:\t%llu bytes\n", o.params.limit);
+	seq_printf(m, "gcarena-backing:\t%llu bytes\n", o.backing_bytes);
+	seq_printf(m, "gcarena-heap:\t%llu bytes\n", o.heap_bytes);
+	seq_printf(m, "gcarena-objects:\t%llu\n", o.heap_objects);
+	seq_printf(m, "gcarena-processes:\t%u\n", gcarena_mapping_count(arena));
+	seq_printf(m, "gcarena-phase:\t%s\n", phase_name(o.phase));
+	seq_printf(m, "gcarena-cycles:\t%llu\n", o.cycles);
+	seq_printf(m, "gcarena-cycles-aborted:\t%llu\n", o.cycles_aborted);
 }

@@ -349,7 +349,7 @@ static int check_span(const struct gcarena_heap *heap, const struct heap_span *s
 	ret = ret ?: EXPECT(used == span->nr_used, "span", span->start) ?:
 	      EXPECT(span->lease || !list_empty(&span->link), "span", span->start) ?:
 	      EXPECT(!span->lease || list_empty(&span->link), "leased span", span->start) ?:
-	      EXPECT(span->nr_used, "empty span", span->start) ?:
+	      EXPECT(span->nr_used || heap->tracing, "empty span", span->start) ?:
 	      EXPECT(span->nr_slots * span->slot_bytes <= span->bytes, "span", span->start) ?:
 	      EXPECT(large ? span->nr_slots == 1 : span->nr_slots == sc->nr_slots, "span",
 		     span->start) ?:

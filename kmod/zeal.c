@@ -37,6 +37,10 @@ static bool zeal_compact;
 module_param(zeal_compact, bool, 0644);
 MODULE_PARM_DESC(zeal_compact, "Testing: each full cycle compacts, unless only explicit roots count: such programs may hold addresses where the collector does not look");
 
+static uint zeal_slice;
+module_param(zeal_slice, uint, 0644);
+MODULE_PARM_DESC(zeal_slice, "Testing: concurrent cycles advance by no more than so many steps at a time, at each refill and in the background; 0 is no such limit");
+
 bool gcarena_zeal_verify(void)
 {
 	return READ_ONCE(verify);
@@ -72,6 +76,23 @@ bool gcarena_zeal_due(const struct gcarena *arena)
 bool gcarena_zeal_compact(const struct gcarena *arena)
 {
 	return READ_ONCE(zeal_compact) && arena->params.root_mode != GCARENA_ROOTS_EXPLICIT;
+}
+
+/* Return: steps, 0 for no limit. */
+u32 gcarena_zeal_slice(void)
+{
+	return READ_ONCE(zeal_slice);
+}
+
+/* Kinds of cycles take turns: full, full and concurrent, minor, minor and concurrent. */
+bool gcarena_zeal_minor(const struct gcarena *arena)
+{
+	return arena->generational && arena->counters.cycles & 2;
+}
+
+bool gcarena_zeal_concurrent(const struct gcarena *arena)
+{
+	return arena->concurrent_allowed && arena->counters.cycles & 1;
 }
 
 /* Between two phases. May sleep. Return: 0, or -EINTR: the caller is being killed. */

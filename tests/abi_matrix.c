@@ -176,7 +176,7 @@ AT(set, param, 8);
 AT(set, reserved, 12);
 AT(set, value, 16);
 
-SIZE(stats, 432);
+SIZE(stats, 672);
 AT(stats, size, 0);
 AT(stats, flags, 4);
 AT(stats, heap_objects, 8);
@@ -232,6 +232,11 @@ AT(stats, moves, 400);
 AT(stats, moved_objects, 408);
 AT(stats, moved_bytes, 416);
 AT(stats, compact_total_ns, 424);
+AT(stats, cycles_concurrent, 432);
+AT(stats, rounds, 440);
+AT(stats, concurrent_ns, 448);
+AT(stats, assist_ns, 456);
+AT(stats, pauses, 464);
 
 SIZE(object, 48);
 AT(object, size, 0);
@@ -688,7 +693,7 @@ FIXTURE_VARIANT_ADD(abi, set) {
 
 FIXTURE_VARIANT_ADD(abi, stats) {
 	.cmd = GCARENA_IOC_STATS,
-	.first_size = 432,
+	.first_size = 672,
 	.writes = true,
 	.fill = fill_stats,
 };

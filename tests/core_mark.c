@@ -280,8 +280,8 @@ TEST_F(core, arrays_of_arrays_overflow)
 	EXPECT_WHOLE(&self->heap, 0);
 }
 
-/* Killed at each checkpoint in turn, the next cycle is as if nothing had happened. */
-TEST_F(core, killed_at_each_checkpoint)
+/* Killed at one checkpoint after the other, the next cycle is as if nothing had happened. */
+TEST_F(core, killed_at_many_checkpoints)
 {
 	const unsigned int nr = 12000;
 	unsigned long root = BASE + build_graph(&self->heap, self->heap.layouts[0], nr);
@@ -292,7 +292,7 @@ TEST_F(core, killed_at_each_checkpoint)
 	ASSERT_EQ(0, mark_from(&self->heap, &root, 1, 0, &m));
 	checkpoints = core_checkpoints;
 	ASSERT_LT(5, checkpoints);
-	for (nth = 0; nth < checkpoints; nth++) {
+	for (nth = 0; nth < checkpoints; nth += 1 + checkpoints / 64) {
 		core_kill_after = nth;
 		EXPECT_EQ(-EINTR, mark_from(&self->heap, &root, 1, 0, &m));
 		core_kill_after = -1;

@@ -12,9 +12,10 @@ static u64 minor(struct gcarena_heap *heap, const unsigned long *pages)
 {
 	struct gcarena_marker m;
 	u64 nr = (u64)heap->top * GCARENA_CHUNK_PAGES;
+	unsigned long page = 0;
 
 	if (gcarena_marker_init(&m, heap, STACK_PLENTY) ||
-	    gcarena_mark_dirty(&m, pages, nr) || gcarena_mark_finish(&m))
+	    gcarena_mark_dirty(&m, pages, nr, &page) || gcarena_mark_finish(&m))
 		return ~0ULL;
 	gcarena_marker_destroy(&m);
 	return m.marked.objects;

@@ -569,7 +569,8 @@ static void check_percent(struct __test_metadata *_metadata, FIXTURE_DATA(graph)
 	EXPECT_LE(10 * MIB / 100 * (100 + percent) * 9 / 10, stats.next_gc);
 	EXPECT_GE(10 * MIB / 100 * (100 + percent) * 11 / 10, stats.next_gc);
 	cycles = churn(_metadata, self, CHURN, size);
-	EXPECT_LE(expected * 3 / 4, cycles) {
+	/* While a concurrent one runs, the heap may grow past its goal for a while. */
+	EXPECT_LE(expected / 2, cycles) {
 		TH_LOG("%d %%, %zu bytes: %lu cycles", percent, size, cycles);
 	}
 	EXPECT_GE(expected * 3 / 2, cycles) {
@@ -641,7 +642,7 @@ TEST(ordinary_program)
 	}
 	EXPECT_EQ((1L << 16) - 1, count_tree(keep));
 	ASSERT_EQ(0, gca_read_stats(&stats));
-	EXPECT_LE(2, stats.num_gc);
+	EXPECT_LE(1, stats.num_gc);
 	EXPECT_EQ(0, stats.num_forced_gc);
 	EXPECT_EQ(0, stats.num_refused_gc);
 	/* 1 MiB live, and as much again, at least min_heap; a chunk or two on top. */

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "gcarena.h"
+#include "lib/param.h"
 #include "lib/rawarena.h"
 
-#define PARAMETERS	"/sys/module/gcarena/parameters/"
 #define NODES		20000
 #define SLOT_BYTES	64
 #define POISON		0xd5d5d5d5d5d5d5d5ULL
@@ -22,36 +22,9 @@ struct node {
 	struct node *right;
 };
 
-static long get_parameter(const char *name)
-{
-	char path[128], text[32] = "";
-	int fd;
-
-	snprintf(path, sizeof(path), PARAMETERS "%s", name);
-	fd = open(path, O_RDONLY);
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
-		return -1;
-	close(fd);
-	return text[0] == 'Y' ? 1 : text[0] == 'N' ? 0 : atol(text);
-}
-
-static bool set_parameter(const char *name, long value)
-{
-	char path[128], text[32];
-	int fd, length = snprintf(text, sizeof(text), "%ld", value);
-	bool done;
-
-	snprintf(path, sizeof(path), PARAMETERS "%s", name);
-	fd = open(path, O_WRONLY);
-	if (fd < 0)
-		return false;
-	done = write(fd, text, length) == length;
-	close(fd);
-	return done;
-}
-
 static const char *const modes[] = {
 	"verify", "zeal_refill", "zeal_mark_stack", "zeal_poison", "zeal_delay_us",
+	"concurrent",
 };
 
 #define NR_MODES	(sizeof(modes) / sizeof(*modes))
@@ -77,9 +50,9 @@ FIXTURE_SETUP(zeal)
 	if (geteuid())
 		SKIP(return, "needs root, to set module parameters");
 	for (i = 0; i < NR_MODES; i++) {
-		self->before[i] = get_parameter(modes[i]);
+		self->before[i] = param_get(modes[i]);
 		ASSERT_LE(0, self->before[i]);
-		ASSERT_TRUE(set_parameter(modes[i], 0));
+		ASSERT_TRUE(param_set(modes[i], 0));
 	}
 	self->collected.size = sizeof(self->collected);
 	self->arena = gca_open(&options);
@@ -92,7 +65,7 @@ FIXTURE_TEARDOWN(zeal)
 	size_t i;
 
 	for (i = 0; i < NR_MODES; i++)
-		set_parameter(modes[i], self->before[i]);
+		param_set(modes[i], self->before[i]);
 	gca_close(self->arena);
 }
 
@@ -123,16 +96,16 @@ static void collect(struct __test_metadata *_metadata, FIXTURE_DATA(zeal) *self)
 
 TEST_F_TIMEOUT(zeal, cycles_are_verified, 120)
 {
-	long before = get_parameter("verified_cycles");
+	long before = param_get("verified_cycles");
 
 	make_tree(_metadata, self, NODES);
 	collect(_metadata, self);
-	EXPECT_EQ(before, get_parameter("verified_cycles"));
-	ASSERT_TRUE(set_parameter("verify", 1));
+	EXPECT_EQ(before, param_get("verified_cycles"));
+	ASSERT_TRUE(param_set("verify", 1));
 	collect(_metadata, self);
-	EXPECT_EQ(before + 1, get_parameter("verified_cycles"));
+	EXPECT_EQ(before + 1, param_get("verified_cycles"));
 	EXPECT_EQ(NODES, self->collected.live_objects);
-	EXPECT_FALSE(set_parameter("verified_cycles", 0));
+	EXPECT_FALSE(param_set("verified_cycles", 0));
 }
 
 TEST_F_TIMEOUT(zeal, a_tiny_mark_stack_overflows, 120)
@@ -145,8 +118,8 @@ TEST_F_TIMEOUT(zeal, a_tiny_mark_stack_overflows, 120)
 	EXPECT_EQ(NODES, self->collected.live_objects);
 	ASSERT_EQ(0, raw_stats(gca_fd(self->arena), &stats));
 	before = stats.mark_overflows;
-	ASSERT_TRUE(set_parameter("verify", 1));
-	ASSERT_TRUE(set_parameter("zeal_mark_stack", 4));
+	ASSERT_TRUE(param_set("verify", 1));
+	ASSERT_TRUE(param_set("zeal_mark_stack", 4));
 	collect(_metadata, self);
 	EXPECT_EQ(NODES, self->collected.live_objects);
 	ASSERT_EQ(0, raw_stats(gca_fd(self->arena), &stats));
@@ -163,7 +136,7 @@ TEST_F(zeal, every_nth_refill_collects)
 	ASSERT_EQ(0, raw_stats(gca_fd(self->arena), &stats));
 	ASSERT_EQ(0, stats.cycles);
 	refills = stats.refills;
-	ASSERT_TRUE(set_parameter("zeal_refill", 3));
+	ASSERT_TRUE(param_set("zeal_refill", 3));
 	make_tree(_metadata, self, NODES);
 	ASSERT_EQ(0, raw_stats(gca_fd(self->arena), &stats));
 	refills = stats.refills - refills;
@@ -187,7 +160,7 @@ TEST_F(zeal, freed_memory_is_overwritten)
 	make_tree(_metadata, self, 2);
 	dead = self->tree->left;
 	self->tree->left = NULL;
-	ASSERT_TRUE(set_parameter("zeal_poison", 1));
+	ASSERT_TRUE(param_set("zeal_poison", 1));
 	collect(_metadata, self);
 	EXPECT_EQ(1, self->collected.live_objects);
 	for (i = 0; i < SLOT_BYTES / sizeof(uint64_t); i++)
@@ -204,7 +177,7 @@ TEST_F(zeal, freed_memory_is_overwritten)
 TEST_F(zeal, phases_are_waited_for)
 {
 	make_tree(_metadata, self, 10);
-	ASSERT_TRUE(set_parameter("zeal_delay_us", 50000));
+	ASSERT_TRUE(param_set("zeal_delay_us", 50000));
 	collect(_metadata, self);
 	EXPECT_LE(100000000, self->collected.pause_ns);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * gcarenactl: look at the gcarena module and at the arenas of running programs.
+ * gcarenactl: look at the gcarena module and at the arenas of running programs, and
+ * drive them.
  *
  * Commands are rows of a table: usage, help and dispatch are made from it.
  */
@@ -9,6 +10,7 @@
 #include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <linux/gcarena.h>
@@ -22,7 +24,7 @@ struct command {
 	const char *summary;
 	const char *help;
 	int max_arguments;	/* -1: any number */
-	bool takes_classes;
+	const char *options;	/* letters of those that it takes, besides the common ones */
 	enum exit_status (*run)(const struct options *options, int argc, char **argv);
 };
 
@@ -33,33 +35,83 @@ static const struct command commands[] = {
 		.summary = "what the loaded module can do, and its defaults",
 		.help = "With --classes, the size-class table too: the slot an object takes, and\n"
 			"the span its slots lie in.\n",
-		.takes_classes = true,
+		.options = "c",
 		.run = command_info,
 	}, {
-		.name = "stats",
-		.arguments = "PID[:FD]...",
-		.summary = "heap and collector statistics of a process's arenas",
-		.help = "Every arena of process PID, once, or the one behind its descriptor FD.\n"
-			"Needs the right to trace the process: be its owner, or root. Waits\n"
-			"while the arena is busy, with a collection for example.\n",
-		.max_arguments = -1,
-		.run = command_stats,
-	}, {
 		.name = "list",
-		.arguments = "[PID...]",
-		.summary = "the arenas of all processes, or of those given, a line each",
-		.help = "Processes that you have no right to trace are left out.\n",
+		.arguments = "[ARENA...]",
+		.summary = "all arenas, or those given, a line each",
+		.help = "Arenas of processes that you have no right to trace are left out.\n",
 		.max_arguments = -1,
 		.run = command_list,
+	}, {
+		.name = "show",
+		.arguments = "ARENA...",
+		.summary = "one arena: owner, phase, parameters, spans by class",
+		.help = "Spans are counted while the program runs.\n",
+		.max_arguments = -1,
+		.run = command_show,
+	}, {
+		.name = "stats",
+		.arguments = "[ARENA...]",
+		.summary = "heap and collector statistics",
+		.help = "With --interval, what changes in so many seconds, again and again, --count\n"
+			"times or until all arenas are gone. Waits while an arena is busy, with a\n"
+			"collection for example.\n",
+		.max_arguments = -1,
+		.options = "in",
+		.run = command_stats,
+	}, {
+		.name = "set",
+		.arguments = "ARENA NAME=VALUE...",
+		.summary = "set limit, min-heap (bytes; K, M, G, T) or gc-percent (N or off)",
+		.help = "All are set, or none. Shows the parameters afterwards.\n",
+		.max_arguments = -1,
+		.run = command_set,
+	}, {
+		.name = "collect",
+		.arguments = "ARENA",
+		.summary = "collect now, and wait for it",
+		.help = "With --minor only what was allocated since the last collection; with\n"
+			"--release memory that is empty goes back to the system at once.\n",
+		.max_arguments = 1,
+		.options = "mr",
+		.run = command_collect,
+	}, {
+		.name = "monitor",
+		.arguments = "[ARENA...]",
+		.summary = "a line for each collection, as they happen",
+		.help = "Hears of all arenas, which takes CAP_SYS_ADMIN; without that, or with\n"
+			"--interval, looks at yours every so often. --count ends it after so many\n"
+			"lines. With --json, an object in a line for each event.\n",
+		.max_arguments = -1,
+		.options = "in",
+		.run = command_monitor,
 	},
 };
 
 static const struct option long_options[] = {
 	{ "json",	no_argument, NULL, 'j' },
 	{ "classes",	no_argument, NULL, 'c' },
+	{ "minor",	no_argument, NULL, 'm' },
+	{ "release",	no_argument, NULL, 'r' },
+	{ "interval",	required_argument, NULL, 'i' },
+	{ "count",	required_argument, NULL, 'n' },
 	{ "help",	no_argument, NULL, 'h' },
 	{ "version",	no_argument, NULL, 'V' },
 	{ }
+};
+
+/* Those that not all commands take, in the order in which help shows them. */
+static const struct {
+	char letter;
+	const char *help;
+} option_help[] = {
+	{ 'c', "-c, --classes          also show the size-class table" },
+	{ 'm', "-m, --minor            a minor collection" },
+	{ 'r', "-r, --release          give all empty memory back" },
+	{ 'i', "-i, --interval=SECONDS look every so often" },
+	{ 'n', "-n, --count=N          end after so many times or lines" },
 };
 
 enum exit_status failure(const char *format, ...)
@@ -86,14 +138,24 @@ enum exit_status usage_error(const char *format, ...)
 	return STATUS_USAGE;
 }
 
-static void print_options(bool classes)
+/* @letters: of those that not all commands take. */
+static void print_options(const char *letters)
 {
+	size_t i;
+
 	puts("Options:");
-	if (classes)
-		puts("  -c, --classes  also show the size-class table (info)");
-	puts("  -j, --json     print JSON: bytes and nanoseconds, no units");
-	puts("  -h, --help     show this help, or that of a command");
-	puts("  -V, --version  show the version");
+	for (i = 0; i < ARRAY_SIZE(option_help); i++)
+		if (strchr(letters, option_help[i].letter))
+			printf("  %s\n", option_help[i].help);
+	puts("  -j, --json             print JSON: bytes and nanoseconds, no units");
+	puts("  -h, --help             show this help, or that of a command");
+	puts("  -V, --version          show the version");
+}
+
+static void print_arena_help(void)
+{
+	puts("An ARENA is @ID, a number that list shows; PID, all that the process opened or\n"
+	     "maps; or PID:FD, the one behind a descriptor.");
 }
 
 static void print_help(void)
@@ -101,21 +163,28 @@ static void print_help(void)
 	const struct command *command;
 
 	puts("usage: gcarenactl COMMAND [ARGUMENT...] [OPTION...]\n");
-	puts("Look at the gcarena module and at the garbage-collected arenas of programs.\n");
+	puts("Look at the gcarena module and at the garbage-collected arenas of programs, and\n"
+	     "drive them.\n");
 	puts("Commands:");
 	for (command = commands; command < commands + ARRAY_SIZE(commands); command++)
-		printf("  %-5s  %-12s  %s\n", command->name, command->arguments,
+		printf("  %-7s  %-19s  %s\n", command->name, command->arguments,
 		       command->summary);
 	putchar('\n');
-	print_options(true);
+	print_arena_help();
+	putchar('\n');
+	print_options("cmrin");
 	puts("\nExit status: 0 success, 1 failure, 2 usage error.");
 }
 
 static void print_command_help(const struct command *command)
 {
 	printf("usage: gcarenactl %s %s [OPTION...]\n\n", command->name, command->arguments);
-	printf("Shows %s.\n%s\n", command->summary, command->help);
-	print_options(command->takes_classes);
+	printf("%s: %s.\n%s\n", command->name, command->summary, command->help);
+	if (strstr(command->arguments, "ARENA")) {
+		print_arena_help();
+		putchar('\n');
+	}
+	print_options(command->options ? command->options : "");
 }
 
 static void print_version(void)
@@ -134,17 +203,36 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
+/* The first option given that the command does not take, or 0. */
+static char find_stray_option(const struct command *command, const struct options *options)
+{
+	const char given[] = {
+		options->classes ? 'c' : ' ', options->minor ? 'm' : ' ',
+		options->release ? 'r' : ' ', options->interval ? 'i' : ' ',
+		options->count ? 'n' : ' ',
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(given); i++)
+		if (given[i] != ' ' && !(command->options && strchr(command->options, given[i])))
+			return given[i];
+	return 0;
+}
+
 static enum exit_status run(const struct options *options, int argc, char **argv)
 {
 	const struct command *command = find_command(argv[0]);
 	enum exit_status status;
+	char stray;
 
 	if (!command)
 		return usage_error("there is no command '%s'", argv[0]);
 	if (command->max_arguments >= 0 && argc - 1 > command->max_arguments)
-		return usage_error("%s takes no argument '%s'", command->name, argv[1]);
-	if (options->classes && !command->takes_classes)
-		return usage_error("%s has no option --classes", command->name);
+		return usage_error("%s takes no argument '%s'", command->name,
+				   argv[command->max_arguments + 1]);
+	stray = find_stray_option(command, options);
+	if (stray)
+		return usage_error("%s has no option -%c", command->name, stray);
 
 	status = command->run(options, argc - 1, argv + 1);
 	if (output_finish())
@@ -165,31 +253,74 @@ static enum exit_status help(int argc, char **argv)
 	return STATUS_OK;
 }
 
+static bool parse_interval(const char *text, double *seconds)
+{
+	char *end;
+
+	*seconds = strtod(text, &end);
+	return end != text && !*end && *seconds >= 0.001 && *seconds <= 86400;
+}
+
+static bool parse_count(const char *text, unsigned long *count)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	*count = strtoul(text, &end, 10);
+	return !errno && !*end && *count;
+}
+
+/* Return: STATUS_OK: go on; else what to exit with. */
+static enum exit_status parse_option(struct options *options, int option, bool *want_help)
+{
+	switch (option) {
+	case 'j':
+		options->json = true;
+		return STATUS_OK;
+	case 'c':
+		options->classes = true;
+		return STATUS_OK;
+	case 'm':
+		options->minor = true;
+		return STATUS_OK;
+	case 'r':
+		options->release = true;
+		return STATUS_OK;
+	case 'i':
+		if (parse_interval(optarg, &options->interval))
+			return STATUS_OK;
+		return usage_error("'%s' is no interval: give seconds, 0.001 to 86400", optarg);
+	case 'n':
+		if (parse_count(optarg, &options->count))
+			return STATUS_OK;
+		return usage_error("'%s' is no count: give a number from 1", optarg);
+	case 'h':
+		*want_help = true;
+		return STATUS_OK;
+	default:
+		fputs("See gcarenactl --help.\n", stderr);
+		return STATUS_USAGE;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = { };
 	bool want_help = false;
+	enum exit_status status;
 	int option;
 
 	setlocale(LC_CTYPE, "");
-	while ((option = getopt_long(argc, argv, "jchV", long_options, NULL)) != -1) {
-		switch (option) {
-		case 'j':
-			options.json = true;
-			break;
-		case 'c':
-			options.classes = true;
-			break;
-		case 'h':
-			want_help = true;
-			break;
-		case 'V':
+	while ((option = getopt_long(argc, argv, "jcmri:n:hV", long_options, NULL)) != -1) {
+		if (option == 'V') {
 			print_version();
 			return STATUS_OK;
-		default:
-			fputs("See gcarenactl --help.\n", stderr);
-			return STATUS_USAGE;
 		}
+		status = parse_option(&options, option, &want_help);
+		if (status)
+			return status;
 	}
 	argc -= optind;
 	argv += optind;

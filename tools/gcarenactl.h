@@ -4,8 +4,11 @@
  *
  *	gcarenactl.c		the command table, options, usage
  *	gcarenactl_info.c	info: what the module can do, its defaults
- *	gcarenactl_stats.c	stats, list: the arenas of processes
- *	gcarenactl_process.c	reaching an arena that another process has open
+ *	gcarenactl_arena.c	which arenas are meant; list, show
+ *	gcarenactl_stats.c	stats: numbers, and how they change
+ *	gcarenactl_control.c	set, collect
+ *	gcarenactl_monitor.c	monitor: collections as they happen
+ *	gcarenactl_netlink.c	questions to the module, by netlink
  *	gcarenactl_output.c	attribute tables, printed as text or JSON
  *	human.h			numbers for people
  */
@@ -36,6 +39,10 @@ enum exit_status {
 struct options {
 	bool json;
 	bool classes;
+	bool minor;
+	bool release;
+	double interval;	/* s, 0: not given */
+	unsigned long count;	/* 0: not given */
 };
 
 /* Print "gcarenactl: ..." to stderr; both return the status to exit with. */
@@ -43,41 +50,97 @@ __printf(1, 2) enum exit_status failure(const char *format, ...);
 __printf(1, 2) enum exit_status usage_error(const char *format, ...);
 
 enum exit_status command_info(const struct options *options, int argc, char **argv);
-enum exit_status command_stats(const struct options *options, int argc, char **argv);
 enum exit_status command_list(const struct options *options, int argc, char **argv);
+enum exit_status command_show(const struct options *options, int argc, char **argv);
+enum exit_status command_stats(const struct options *options, int argc, char **argv);
+enum exit_status command_set(const struct options *options, int argc, char **argv);
+enum exit_status command_collect(const struct options *options, int argc, char **argv);
+enum exit_status command_monitor(const struct options *options, int argc, char **argv);
 
-/* ---- gcarenactl_process.c ----------------------------------------------- */
+/* ---- gcarenactl_netlink.c ----------------------------------------------- */
+
+struct attributes;
+struct nl_msg;
+struct nl_sock;
+struct nlattr;
+
+#define NETLINK_ATTRS	256	/* more than any message has, or will have */
+
+/* Called for each message of an answer. */
+typedef void netlink_fn(struct nlattr **attrs, void *data);
+
+/* Find the module; explains on stderr if there is none. */
+enum exit_status netlink_open(void);
+int netlink_family(void);
+/* Another socket, connected; NULL, explained on stderr. */
+struct nl_sock *netlink_socket(void);
+/* A question to be filled with attributes; NULL, explained on stderr. */
+struct nl_msg *netlink_question(uint8_t command, bool dump);
+/*
+ * Ask, and give each message of the answer to @fn. Frees @message, which may be NULL.
+ * 0 or a negative errno. @interrupted, unless NULL: the dump was not consistent.
+ */
+int netlink_ask(struct nl_msg *message, netlink_fn *fn, void *data, bool *interrupted);
+/*
+ * Dump, with one attribute unless @attr is 0. @again, unless NULL, forgets what came so
+ * far: the dump was not consistent, and is done once more.
+ */
+int netlink_dump(uint8_t command, int attr, uint32_t value, netlink_fn *fn, void *data,
+		 void (*again)(void *data));
+/* What the kernel said to the last error. */
+const char *netlink_sentence(int error);
+/* Fill a record from the attributes that its rows name. */
+void netlink_fill(const struct attributes *attributes, void *record, struct nlattr **attrs);
+
+/* ---- gcarenactl_arena.c ------------------------------------------------- */
 
 #define COMM_LEN	64
 
-/* An arena as a process sees it, and our own descriptor of the same arena. */
-struct process_arena {
-	pid_t pid;
-	int their_fd;
-	int fd;
+/* What there is to know about an arena at any time, under the names it is shown by. */
+struct arena_record {
+	uint32_t id;
+	uint32_t pid;
 	char command[COMM_LEN];
+	uint32_t created;
+	uint64_t base, reserve, limit, min_heap;
+	int32_t gc_percent;
+	uint32_t root_mode, dirty_method, phase, processes;
+	uint64_t heap_objects, heap_alloc, heap_sys;
+	uint64_t num_gc, num_aborted_gc, pause_last_ns, pause_max_ns;
+	uint64_t events, asked, done;
+	uint32_t done_error;
 };
 
-struct arena_list {
-	struct process_arena *arenas;
+struct arena_set {
+	struct arena_record *arenas;
 	size_t nr;
-	size_t nr_found;	/* duplicates too */
+	bool no_memory;
 };
+
+extern const struct attributes parameter_attributes;
+extern const char *const root_mode_names[];
+
+/* The arenas that the arguments name, or with none all. */
+enum exit_status arenas_find(struct arena_set *set, int argc, char **argv);
+/* Exactly one. */
+enum exit_status arena_find_one(struct arena_record *arena, char *argument);
+/* Ask again about @arena->id; a negative errno when it fails. */
+int arena_refresh(struct arena_record *arena);
+/* Explain on stderr why something could not be done to an arena. */
+enum exit_status arena_failure(uint32_t id, int error);
+void arena_set_free(struct arena_set *set);
+
+/* ---- gcarenactl_stats.c ------------------------------------------------- */
+
+struct gcarena_stats;
+
+/* 0 or a negative errno; -EBUSY: a collection keeps the arena, try again. */
+int stats_read(uint32_t id, struct gcarena_stats *stats);
+
+/* ---- gcarenactl_info.c -------------------------------------------------- */
 
 /* Open the device; a negative errno, explained on stderr, when it cannot. */
 int device_open(void);
-/* Explain on stderr an ioctl on @arena that failed with @error. */
-enum exit_status arena_failure(const struct process_arena *arena, int error);
-
-/*
- * Add the arenas of process @pid, each once however often its descriptor was
- * duplicated, or the one behind descriptor @fd when that is not negative.
- * 0 or a negative errno, explained on stderr.
- */
-int arenas_of_process(struct arena_list *list, pid_t pid, int fd);
-/* Add those of all processes that may be looked at; tell whether there are others. */
-int arenas_of_system(struct arena_list *list, bool *hidden);
-void arena_list_free(struct arena_list *list);
 
 /* ---- gcarenactl_output.c ------------------------------------------------ */
 
@@ -106,6 +169,7 @@ struct attribute {
 	size_t offset;
 	size_t width;		/* bytes of the member: 4 or 8, or of the array */
 	const char *const *names;	/* ends in NULL */
+	int nl;			/* the netlink attribute that it comes in, or 0 */
 };
 
 #define ATTRIBUTE(kind_, record_, member_, label_, ...) \
@@ -123,12 +187,15 @@ struct attributes {
 /* In text, titles are shown and keys are not; in JSON, the other way round. */
 struct output {
 	bool json;
+	bool line;		/* JSON: all in one line */
 	unsigned int depth;	/* JSON: brackets open */
 	bool empty;		/* JSON: nothing yet in the innermost object or array */
 	unsigned int titles;	/* text: printed so far */
 };
 
 void output_begin(struct output *out, bool json, char bracket);
+/* An object in a line of its own: JSON lines. */
+void output_begin_line(struct output *out);
 void output_end(struct output *out, char bracket);
 void output_open(struct output *out, const char *key, char bracket);
 void output_close(struct output *out, char bracket);

@@ -7,6 +7,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,11 +23,8 @@
 
 /* In the order of the GCARENA_FEATURE_ bits. */
 static const char *const feature_names[] = {
-	"mark-sweep", "types", "auto-roots", "auto-collect", NULL
-};
-
-static const char *const root_mode_names[] = {
-	"default", "auto", "explicit", "all", NULL
+	"mark-sweep", "types", "auto-roots", "auto-collect", "stop-world", "events",
+	"minor", NULL
 };
 
 static const struct attribute info_rows[] = {
@@ -176,6 +174,37 @@ static int show_classes(struct output *out, int fd, uint32_t nr)
 	free(classes);
 	free(rows);
 	return error;
+}
+
+/* ---- The device ---------------------------------------------------------- */
+
+static const char *device_remedy(int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ENODEV:
+	case ENXIO:
+		return "there is no " DEVICE_PATH ": load the module with `modprobe gcarena`";
+	case EACCES:
+		return "no permission to open " DEVICE_PATH
+		       ": run gcarenactl as root, or have its mode or group changed by a udev rule";
+	case EPERM:
+		return "no permission to open " DEVICE_PATH
+		       ": the container or sandbox must allow the device";
+	default:
+		return gca_strerror(error);
+	}
+}
+
+int device_open(void)
+{
+	int fd = open(DEVICE_PATH, O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	fd = -errno;
+	failure("%s", device_remedy(-fd));
+	return fd;
 }
 
 /* ---- The command -------------------------------------------------------- */

@@ -18,7 +18,9 @@
 
 static void json_line(struct output *out)
 {
-	if (out->depth) {
+	if (out->depth && out->line) {
+		printf(out->empty ? "" : ", ");
+	} else if (out->depth) {
 		printf(out->empty ? "\n" : ",\n");
 		printf("%*s", 2 * (int)out->depth, "");
 	}
@@ -96,7 +98,7 @@ void output_close(struct output *out, char bracket)
 	if (!out->json)
 		return;
 	out->depth--;
-	if (!out->empty)
+	if (!out->empty && !out->line)
 		printf("\n%*s", 2 * (int)out->depth, "");
 	putchar(bracket);
 	out->empty = false;
@@ -106,6 +108,12 @@ void output_begin(struct output *out, bool json, char bracket)
 {
 	*out = (struct output){ .json = json };
 	output_open(out, NULL, bracket);
+}
+
+void output_begin_line(struct output *out)
+{
+	*out = (struct output){ .json = true, .line = true };
+	output_open(out, NULL, '{');
 }
 
 void output_end(struct output *out, char bracket)

@@ -1,34 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * gcarenactl stats and list: the arenas that processes have open now.
+ * gcarenactl stats: an arena's numbers, and with --interval how they change.
  *
  * Names and meanings are those of struct gca_stats in gcarena.h, which are those
  * of Go's MemStats where there is such a thing; the counters that only the kernel
  * has keep the names they have in linux/gcarena.h.
  */
-#include <ctype.h>
 #include <errno.h>
-#include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
 
-#include <linux/gcarena.h>
+#include <linux/gcarena_netlink.h>
+#include <netlink/attr.h>
 
 #include "gcarena.h"
 #include "gcarenactl.h"
 
+#define BUSY_TRIES	100
+#define BUSY_WAIT_US	20000
+
 /* An arena's numbers under the names they are shown by. */
 struct arena_view {
-	/* who has it */
-	uint32_t pid;
-	uint32_t fd;
-	char command[COMM_LEN];
-	/* its parameters */
-	uint64_t base, reserve, limit, min_heap;
-	int32_t gc_percent;
-	uint32_t root_mode;
 	/* the heap now */
 	uint64_t heap_objects, heap_alloc, heap_inuse, heap_idle, heap_sys, heap_peak;
 	uint64_t heap_released, gc_sys, sys, next_gc;
@@ -43,13 +39,10 @@ struct arena_view {
 	uint64_t mark_total_ns, root_total_ns, sweep_total_ns;
 	uint64_t stop_total_ns, stop_max_ns, stop_threads, stop_timeout_pid;
 	uint64_t num_minor_gc, old_objects, old_bytes, dirty_pages;
+	uint64_t num_concurrent_gc, concurrent_ns, assist_ns, pause_p99_ns;
 	uint64_t root_bytes, mark_stack_peak, mark_overflows;
 	/* what it is made of */
 	uint64_t owned_spans, huge_chunks, split_chunks;
-};
-
-static const char *const root_mode_names[] = {
-	"default", "auto", "explicit", "all", NULL
 };
 
 static const struct attribute stats_rows[] = {
@@ -85,6 +78,7 @@ static const struct attribute stats_rows[] = {
 	ATTRIBUTE(BYTES, arena_view, last_live_bytes, "bytes of them"),
 	ATTRIBUTE(NS, arena_view, pause_last_ns, "last pause"),
 	ATTRIBUTE(NS, arena_view, pause_max_ns, "longest pause"),
+	ATTRIBUTE(NS, arena_view, pause_p99_ns, "99 % of pauses below"),
 	ATTRIBUTE(NS, arena_view, pause_total_ns, "all pauses"),
 	ATTRIBUTE(NS, arena_view, mark_total_ns, "of them marking"),
 	ATTRIBUTE(NS, arena_view, root_total_ns, "of them reading roots"),
@@ -93,6 +87,9 @@ static const struct attribute stats_rows[] = {
 	ATTRIBUTE(COUNT, arena_view, stop_threads, "threads stopped last"),
 	ATTRIBUTE(COUNT, arena_view, stop_timeout_pid, "thread that did not stop"),
 	ATTRIBUTE(COUNT, arena_view, num_minor_gc, "minor"),
+	ATTRIBUTE(COUNT, arena_view, num_concurrent_gc, "concurrent"),
+	ATTRIBUTE(NS, arena_view, concurrent_ns, "tracing meanwhile"),
+	ATTRIBUTE(NS, arena_view, assist_ns, "threads helping"),
 	ATTRIBUTE(COUNT, arena_view, old_objects, "old objects"),
 	ATTRIBUTE(BYTES, arena_view, old_bytes, "old objects' bytes"),
 	ATTRIBUTE(COUNT, arena_view, dirty_pages, "pages found written last"),
@@ -105,54 +102,18 @@ static const struct attribute stats_rows[] = {
 		  .heading = "memory"),
 	ATTRIBUTE(COUNT, arena_view, huge_chunks, "chunks on a 2 MiB page"),
 	ATTRIBUTE(COUNT, arena_view, split_chunks, "chunks on small pages"),
-
-	ATTRIBUTE(ADDRESS, arena_view, base, "base address", .heading = "parameters"),
-	ATTRIBUTE(BYTES, arena_view, reserve, "address range"),
-	ATTRIBUTE(BYTES, arena_view, limit, "memory limit"),
-	ATTRIBUTE(BYTES, arena_view, min_heap, "collects by itself from"),
-	ATTRIBUTE(PERCENT, arena_view, gc_percent, "growth until a collection"),
-	ATTRIBUTE(NAME, arena_view, root_mode, "roots", .names = root_mode_names),
 };
 
 static const struct attribute identity_rows[] = {
-	ATTRIBUTE(NUMBER, arena_view, pid, "PID"),
-	ATTRIBUTE(NUMBER, arena_view, fd, "FD"),
-	ATTRIBUTE(STRING, arena_view, command, "COMMAND"),
-};
-
-static const struct attribute list_rows[] = {
-	ATTRIBUTE(NUMBER, arena_view, pid, "PID"),
-	ATTRIBUTE(NUMBER, arena_view, fd, "FD"),
-	ATTRIBUTE(COUNT, arena_view, heap_objects, "OBJECTS"),
-	ATTRIBUTE(BYTES, arena_view, heap_alloc, "ALLOC"),
-	ATTRIBUTE(BYTES, arena_view, heap_sys, "SYS"),
-	ATTRIBUTE(COUNT, arena_view, num_gc, "GCs"),
-	ATTRIBUTE(NS, arena_view, pause_max_ns, "MAX-PAUSE"),
-	ATTRIBUTE(STRING, arena_view, command, "COMMAND"),
+	ATTRIBUTE(NUMBER, arena_record, id, "arena"),
+	ATTRIBUTE(NUMBER, arena_record, pid, "process"),
+	ATTRIBUTE(STRING, arena_record, command, "command"),
 };
 
 static const struct attributes stats_attributes = ATTRIBUTES(stats_rows);
 static const struct attributes identity_attributes = ATTRIBUTES(identity_rows);
-static const struct attributes list_attributes = ATTRIBUTES(list_rows);
 
 /* ---- From the ABI's structures to the view ------------------------------ */
-
-static void view_identity(struct arena_view *view, const struct process_arena *arena)
-{
-	view->pid = arena->pid;
-	view->fd = arena->their_fd;
-	strcpy(view->command, arena->command);
-}
-
-static void view_parameters(struct arena_view *view, const struct gcarena_info *info)
-{
-	view->base = info->base;
-	view->reserve = info->reserve;
-	view->limit = info->limit;
-	view->min_heap = info->min_heap;
-	view->gc_percent = info->gc_percent;
-	view->root_mode = info->root_mode;
-}
 
 static void view_heap(struct arena_view *view, const struct gcarena_stats *stats)
 {
@@ -185,6 +146,23 @@ static void view_allocation(struct arena_view *view, const struct gcarena_stats 
 	view->populated_pages = stats->populated_pages;
 }
 
+/* The bound, a power of two microseconds, that @percent of the pauses stayed below. */
+static uint64_t pause_quantile(const struct gcarena_stats *stats, unsigned int percent)
+{
+	uint64_t all = 0, seen = 0;
+	unsigned int i;
+
+	for (i = 0; i < GCARENA_PAUSE_BUCKETS; i++)
+		all += stats->pauses[i];
+	for (i = 0; i < GCARENA_PAUSE_BUCKETS && all; i++) {
+		seen += stats->pauses[i];
+		if (seen * 100 >= all * percent)
+			return i == GCARENA_PAUSE_BUCKETS - 1 ? stats->pause_max_ns
+							      : 1000ULL << i;
+	}
+	return 0;
+}
+
 static void view_collections(struct arena_view *view, const struct gcarena_stats *stats)
 {
 	view->num_gc = stats->cycles;
@@ -195,6 +173,7 @@ static void view_collections(struct arena_view *view, const struct gcarena_stats
 	view->last_live_bytes = stats->last_live_bytes;
 	view->pause_last_ns = stats->pause_last_ns;
 	view->pause_max_ns = stats->pause_max_ns;
+	view->pause_p99_ns = pause_quantile(stats, 99);
 	view->pause_total_ns = stats->pause_total_ns;
 	view->mark_total_ns = stats->mark_total_ns;
 	view->root_total_ns = stats->root_total_ns;
@@ -203,6 +182,9 @@ static void view_collections(struct arena_view *view, const struct gcarena_stats
 	view->stop_threads = stats->stop_threads_last;
 	view->stop_timeout_pid = stats->stop_timeout_pid;
 	view->num_minor_gc = stats->cycles_minor;
+	view->num_concurrent_gc = stats->cycles_concurrent;
+	view->concurrent_ns = stats->concurrent_ns;
+	view->assist_ns = stats->assist_ns;
 	view->old_objects = stats->old_objects;
 	view->old_bytes = stats->old_bytes;
 	view->dirty_pages = stats->dirty_pages_last;
@@ -212,173 +194,259 @@ static void view_collections(struct arena_view *view, const struct gcarena_stats
 	view->mark_overflows = stats->mark_overflows;
 }
 
-static int view_fill(struct arena_view *view, const struct process_arena *arena)
+static void view_fill(struct arena_view *view, const struct gcarena_stats *stats)
 {
-	struct gcarena_info info = { .size = sizeof(info) };
-	struct gcarena_stats stats = { .size = sizeof(stats) };
-
-	if (ioctl(arena->fd, GCARENA_IOC_INFO, &info) ||
-	    ioctl(arena->fd, GCARENA_IOC_STATS, &stats))
-		return -errno;
-	view_identity(view, arena);
-	view_parameters(view, &info);
-	view_heap(view, &stats);
-	view_allocation(view, &stats);
-	view_collections(view, &stats);
-	return 0;
+	view_heap(view, stats);
+	view_allocation(view, stats);
+	view_collections(view, stats);
 }
 
-/* ---- Arguments ---------------------------------------------------------- */
+/* ---- Asking ------------------------------------------------------------- */
 
-/* A decimal number from 0 to INT_MAX that ends at @end. */
-static bool parse_number(const char *text, int *number, const char **end)
+/* Fields have the numbers of their attributes, in order. */
+static void take_stats(struct nlattr **attrs, void *data)
 {
-	unsigned long value;
-	char *stop;
+	struct gcarena_stats *stats = data;
+	uint64_t *field = (uint64_t *)&stats->heap_objects;
+	size_t i, nr = (sizeof(*stats) - offsetof(struct gcarena_stats, heap_objects)) /
+		       sizeof(*field);
 
-	if (!isdigit((unsigned char)*text))
-		return false;
-	errno = 0;
-	value = strtoul(text, &stop, 10);
-	if (errno || value > INT_MAX)
-		return false;
-	*number = value;
-	*end = stop;
-	return true;
+	for (i = 0; i < nr; i++)
+		if (attrs[GCARENA_A_STATS_FIRST + i])
+			field[i] = nla_get_u64(attrs[GCARENA_A_STATS_FIRST + i]);
 }
 
-/* PID or PID:FD; @fd is -1 when it is not given. */
-static bool parse_target(const char *text, int *pid, int *fd)
+int stats_read(uint32_t id, struct gcarena_stats *stats)
 {
-	const char *end;
+	struct nl_msg *message = netlink_question(GCARENA_CMD_STATS_GET, false);
 
-	*fd = -1;
-	if (!parse_number(text, pid, &end) || !*pid)
-		return false;
-	if (*end == ':')
-		return parse_number(end + 1, fd, &end) && !*end;
-	return !*end;
+	*stats = (struct gcarena_stats){ .size = sizeof(*stats) };
+	if (message)
+		nla_put_u32(message, GCARENA_A_STATS_ID, id);
+	return netlink_ask(message, take_stats, stats, NULL);
 }
 
-/* Those that cannot be reached are told about, and the others still shown. */
-static enum exit_status find_arenas(struct arena_list *list, int argc, char **argv)
+/* A collection takes as long as it takes; the kernel does not wait for it, we do. */
+static int stats_read_patiently(uint32_t id, struct gcarena_stats *stats)
 {
-	enum exit_status status = STATUS_OK;
-	int i, pid, fd;
+	int error, tries;
 
-	for (i = 0; i < argc; i++)
-		if (!parse_target(argv[i], &pid, &fd))
-			return usage_error("'%s' is no process: give PID or PID:FD", argv[i]);
-	for (i = 0; i < argc; i++) {
-		parse_target(argv[i], &pid, &fd);
-		if (arenas_of_process(list, pid, fd))
-			status = STATUS_FAILURE;
+	for (tries = 0; tries < BUSY_TRIES; tries++) {
+		error = stats_read(id, stats);
+		if (error != -EBUSY)
+			return error;
+		usleep(BUSY_WAIT_US);
 	}
-	return status;
+	return error;
 }
 
-/* ---- stats -------------------------------------------------------------- */
+/* ---- All numbers -------------------------------------------------------- */
 
-static void show_arena(struct output *out, const struct arena_view *view)
+static enum exit_status show_arena(struct output *out, const struct arena_record *arena)
 {
+	struct gcarena_stats stats;
+	struct arena_view view = { };
 	char command[CELL_LEN];
+	int error = stats_read_patiently(arena->id, &stats);
 
+	if (error)
+		return arena_failure(arena->id, error);
+	view_fill(&view, &stats);
 	output_open(out, NULL, '{');
 	if (out->json)
-		output_record(out, &identity_attributes, view);
-	output_title(out, "process %u (%s), descriptor %u", view->pid,
-		     output_printable(command, view->command), view->fd);
-	output_record(out, &stats_attributes, view);
+		output_record(out, &identity_attributes, arena);
+	output_title(out, "arena @%u of process %u (%s)", arena->id, arena->pid,
+		     output_printable(command, arena->command));
+	output_record(out, &stats_attributes, &view);
+	output_record(out, &parameter_attributes, arena);
 	output_close(out, '}');
+	return STATUS_OK;
 }
 
-static enum exit_status show_arenas(const struct options *options,
-				    const struct arena_list *list)
+static enum exit_status show_arenas(const struct options *options, const struct arena_set *set)
 {
-	enum exit_status status = STATUS_OK;
-	struct arena_view view;
+	enum exit_status status = STATUS_OK, one;
 	struct output out;
 	size_t i;
-	int error;
 
 	output_begin(&out, options->json, '[');
-	for (i = 0; i < list->nr; i++) {
-		error = view_fill(&view, &list->arenas[i]);
-		if (error)
-			status = arena_failure(&list->arenas[i], -error);
-		else
-			show_arena(&out, &view);
+	for (i = 0; i < set->nr; i++) {
+		one = show_arena(&out, &set->arenas[i]);
+		status = status ? status : one;
 	}
 	output_end(&out, ']');
 	return status;
 }
 
-enum exit_status command_stats(const struct options *options, int argc, char **argv)
-{
-	struct arena_list list = { };
-	enum exit_status status, shown;
+/* ---- How they change ---------------------------------------------------- */
 
-	if (!argc)
-		return usage_error("stats needs a process: PID or PID:FD");
-	status = find_arenas(&list, argc, argv);
-	if (status == STATUS_USAGE)
-		return status;
-	shown = show_arenas(options, &list);
-	arena_list_free(&list);
-	return status ? status : shown;
+/* What happened to an arena from one look to the next. */
+struct change {
+	uint32_t id;
+	uint64_t interval_ns;
+	uint64_t alloc_bytes_per_s, alloc_objects_per_s;
+	uint64_t cycles, minor, pause_ns, faults, released_bytes;
+	uint64_t heap_alloc, heap_sys;
+};
+
+#define CHANGE(kind_, member_, label_)	ATTRIBUTE(kind_, change, member_, label_)
+
+static const struct attribute change_rows[] = {
+	CHANGE(NUMBER, id, "@ID"),
+	CHANGE(NS, interval_ns, "TIME"),
+	CHANGE(BYTES, alloc_bytes_per_s, "ALLOC/s"),
+	CHANGE(COUNT, alloc_objects_per_s, "OBJECTS/s"),
+	CHANGE(COUNT, cycles, "GCs"),
+	CHANGE(COUNT, minor, "MINOR"),
+	CHANGE(NS, pause_ns, "PAUSES"),
+	CHANGE(COUNT, faults, "FAULTS"),
+	CHANGE(BYTES, released_bytes, "RELEASED"),
+	CHANGE(BYTES, heap_alloc, "HEAP"),
+	CHANGE(BYTES, heap_sys, "SYS"),
+};
+
+static const struct attributes change_attributes = ATTRIBUTES(change_rows);
+
+/* One look at an arena. */
+struct look {
+	uint64_t time_ns;
+	bool gone;
+	struct gcarena_stats stats;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
-/* ---- list --------------------------------------------------------------- */
+/* Slots that are given back are taken off again, so the count may fall. */
+static uint64_t per_second(uint64_t new, uint64_t old, uint64_t ns)
+{
+	return new > old && ns ? (new - old) * 1e9 / ns : 0;
+}
 
-static size_t fill_views(struct arena_view *views, const struct arena_list *list,
-			 enum exit_status *status)
+static struct change change_between(uint32_t id, const struct look *old, const struct look *new)
+{
+	const struct gcarena_stats *a = &old->stats, *b = &new->stats;
+	uint64_t ns = new->time_ns - old->time_ns;
+
+	return (struct change){
+		.id = id,
+		.interval_ns = ns,
+		.alloc_bytes_per_s = per_second(b->total_alloc_bytes, a->total_alloc_bytes, ns),
+		.alloc_objects_per_s = per_second(b->total_alloc_objects,
+						  a->total_alloc_objects, ns),
+		.cycles = b->cycles - a->cycles,
+		.minor = b->cycles_minor - a->cycles_minor,
+		.pause_ns = b->pause_total_ns - a->pause_total_ns,
+		.faults = b->faults - a->faults,
+		.released_bytes = b->released_bytes - a->released_bytes,
+		.heap_alloc = b->heap_bytes,
+		.heap_sys = b->backing_bytes,
+	};
+}
+
+/* 0, or the error that ends it; an arena that has gone is no error. */
+static int look_at(struct look *look, uint32_t id)
+{
+	int error = stats_read_patiently(id, &look->stats);
+
+	look->time_ns = now_ns();
+	if (error == -ENOENT) {
+		look->gone = true;
+		error = 0;
+	}
+	return error;
+}
+
+static size_t changes_of(const struct arena_set *set, struct look *looks, struct change *changes,
+			 int *error)
 {
 	size_t i, nr = 0;
-	int error;
 
-	for (i = 0; i < list->nr; i++) {
-		error = view_fill(&views[nr], &list->arenas[i]);
-		if (error)
-			*status = arena_failure(&list->arenas[i], -error);
-		else
-			nr++;
+	for (i = 0; i < set->nr && !*error; i++) {
+		struct look old = looks[i];
+
+		if (old.gone)
+			continue;
+		*error = look_at(&looks[i], set->arenas[i].id);
+		if (!*error && !looks[i].gone && old.time_ns)
+			changes[nr++] = change_between(set->arenas[i].id, &old, &looks[i]);
 	}
 	return nr;
 }
 
-static enum exit_status show_list(const struct options *options,
-				  const struct arena_list *list)
+static bool any_left(const struct arena_set *set, const struct look *looks)
 {
-	struct arena_view *views = calloc(list->nr + 1, sizeof(*views));
-	enum exit_status status = STATUS_OK;
-	struct output out;
-	size_t nr;
+	size_t i;
 
-	if (!views)
-		return failure("%s", gca_strerror(ENOMEM));
-	nr = fill_views(views, list, &status);
-	output_begin(&out, options->json, '[');
-	output_table(&out, &list_attributes, views, nr, sizeof(*views));
-	output_end(&out, ']');
-	free(views);
-	return status;
+	for (i = 0; i < set->nr; i++)
+		if (!looks[i].gone)
+			return true;
+	return false;
 }
 
-enum exit_status command_list(const struct options *options, int argc, char **argv)
+static void print_changes(bool json, const struct change *changes, size_t nr)
 {
-	struct arena_list list = { };
-	enum exit_status status, shown;
-	bool hidden = false;
+	struct output out = { };
+	size_t i;
 
-	if (argc)
-		status = find_arenas(&list, argc, argv);
-	else
-		status = arenas_of_system(&list, &hidden) ? STATUS_FAILURE : STATUS_OK;
-	if (status == STATUS_USAGE || (status && !list.nr))
-		return status;
-	shown = show_list(options, &list);
-	if (hidden)
-		fputs("gcarenactl: other users' processes are left out: run it as root\n", stderr);
-	arena_list_free(&list);
+	for (i = 0; i < nr && json; i++) {
+		output_begin_line(&out);
+		output_record(&out, &change_attributes, &changes[i]);
+		output_end(&out, '}');
+	}
+	if (!json)
+		output_table(&out, &change_attributes, changes, nr, sizeof(*changes));
+}
+
+static int watch(const struct options *options, const struct arena_set *set, struct look *looks,
+		 struct change *changes)
+{
+	struct timespec pause = {
+		.tv_sec = options->interval,
+		.tv_nsec = (options->interval - (time_t)options->interval) * 1e9,
+	};
+	unsigned long shown;
+	int error = 0;
+	size_t nr;
+
+	changes_of(set, looks, changes, &error);
+	for (shown = 0; !error && (!options->count || shown < options->count); shown++) {
+		nanosleep(&pause, NULL);
+		nr = changes_of(set, looks, changes, &error);
+		print_changes(options->json, changes, nr);
+		if (output_finish() || !any_left(set, looks))
+			break;
+	}
+	return error;
+}
+
+static enum exit_status show_changes(const struct options *options, const struct arena_set *set)
+{
+	struct look *looks = calloc(set->nr + 1, sizeof(*looks));
+	struct change *changes = calloc(set->nr + 1, sizeof(*changes));
+	int error = -ENOMEM;
+
+	if (looks && changes)
+		error = watch(options, set, looks, changes);
+	free(looks);
+	free(changes);
+	return error ? failure("%s", netlink_sentence(error)) : STATUS_OK;
+}
+
+enum exit_status command_stats(const struct options *options, int argc, char **argv)
+{
+	struct arena_set set = { };
+	enum exit_status status, shown = STATUS_OK;
+
+	status = arenas_find(&set, argc, argv);
+	if (!status || set.nr)
+		shown = options->interval ? show_changes(options, &set)
+					  : show_arenas(options, &set);
+	arena_set_free(&set);
 	return status ? status : shown;
 }

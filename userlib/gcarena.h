@@ -175,6 +175,8 @@ int gca_root_slot_free(void **slot);
 
 /* ---- Looking ------------------------------------------------------------ */
 
+#define GCA_PAUSE_BUCKETS	26	/* the last one has no upper bound */
+
 /* The names of Go's MemStats, where the meaning is the same. Bytes, counts, ns. */
 struct gca_stats {
 	size_t size;			/* sizeof(struct gca_stats) */
@@ -189,7 +191,7 @@ struct gca_stats {
 	uint64_t heap_released;		/* given back to the system so far */
 	uint64_t heap_objects;		/* slots in use */
 	uint64_t gc_sys;		/* kernel memory for metadata */
-	uint64_t next_gc;		/* heap_alloc that starts the next collection */
+	uint64_t next_gc;		/* heap_alloc that the next collection aims at */
 	uint64_t pause_total_ns, pause_last_ns, pause_max_ns;
 	uint64_t mark_total_ns, root_total_ns, sweep_total_ns;
 	uint64_t num_gc, num_forced_gc, num_refused_gc, num_aborted_gc;
@@ -207,6 +209,11 @@ struct gca_stats {
 	uint64_t num_compact_gc;	/* of num_gc */
 	uint64_t moves;			/* as long as this stays the same, addresses do */
 	uint64_t moved_objects, moved_bytes;	/* since the start */
+	uint64_t num_concurrent_gc;	/* of num_gc: traced while the program ran */
+	uint64_t concurrent_ns, assist_ns; /* spent tracing meanwhile; by allocating threads */
+	uint64_t gc_rounds;		/* of concurrent collections */
+	/* [0]: pauses below 1 us; [i]: below 2^i us, but not below half of that */
+	uint64_t pauses[GCA_PAUSE_BUCKETS];
 };
 
 /*

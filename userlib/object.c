@@ -106,6 +106,15 @@ GCA_PUBLIC int gca_free(void *p)
 	return ret < 0 ? gca_fail(GCA_OP_FREE, -ret) : 0;
 }
 
+static void fill_pauses(struct gca_stats *stats, const struct gcarena_stats *k)
+{
+	size_t i;
+
+	_Static_assert(GCA_PAUSE_BUCKETS == GCARENA_PAUSE_BUCKETS, "one for one");
+	for (i = 0; i < GCA_PAUSE_BUCKETS; i++)
+		stats->pauses[i] = k->pauses[i];
+}
+
 static void fill_stats(struct gca_stats *stats, const struct gcarena_stats *k)
 {
 	*stats = (struct gca_stats) {
@@ -156,7 +165,12 @@ static void fill_stats(struct gca_stats *stats, const struct gcarena_stats *k)
 		.moves = k->moves,
 		.moved_objects = k->moved_objects,
 		.moved_bytes = k->moved_bytes,
+		.num_concurrent_gc = k->cycles_concurrent,
+		.concurrent_ns = k->concurrent_ns,
+		.assist_ns = k->assist_ns,
+		.gc_rounds = k->rounds,
 	};
+	fill_pauses(stats, k);
 }
 
 GCA_PUBLIC int gca_read_stats_in(gca_arena *arena, struct gca_stats *stats)

@@ -119,6 +119,7 @@ enum gcarena_root_mode {
 #define GCARENA_FEATURE_EVENTS		(1ULL << 5)	/* read() and poll() */
 #define GCARENA_FEATURE_MINOR		(1ULL << 6)	/* GCARENA_COLLECT_MINOR */
 #define GCARENA_FEATURE_COMPACT		(1ULL << 7)	/* GCARENA_COLLECT_COMPACT, pins, slots */
+#define GCARENA_FEATURE_CONCURRENT	(1ULL << 8)	/* traces while the program runs */
 
 /* Values of gc_percent */
 #define GCARENA_GC_PERCENT_DEFAULT	0	/* at creation: take the default, 100 */
@@ -590,6 +591,8 @@ struct gcarena_set {
 	__s64 value;
 };
 
+#define GCARENA_PAUSE_BUCKETS	26	/* the last one is for 16.8 s and more */
+
 /**
  * struct gcarena_stats - counters of an arena (GCARENA_IOC_STATS)
  * @size: sizeof(struct gcarena_stats)
@@ -607,7 +610,8 @@ struct gcarena_set {
  * @total_freed_objects: slots freed by sweeping and by FREE since creation
  * @total_freed_bytes: bytes of those slots
  * @released_bytes: backing given back to the system since creation, bytes
- * @next_gc: the next collection starts when @heap_bytes reaches this; ~0 is never
+ * @next_gc: the next collection starts when @heap_bytes reaches this, or, if it is a
+ *	concurrent one, should end then; ~0 is never
  * @cycles: collections completed
  * @cycles_forced: of these, asked for by COLLECT
  * @cycles_refused: always 0
@@ -615,7 +619,7 @@ struct gcarena_set {
  *	that did not stop)
  * @last_live_objects: found reachable by the last collection
  * @last_live_bytes: bytes of their slots
- * @pause_total_ns: sum of all pauses, ns
+ * @pause_total_ns: sum of all pauses, ns; a concurrent collection has several
  * @pause_last_ns: last pause, ns
  * @pause_max_ns: longest pause, ns
  * @mark_total_ns: part of the pauses spent tracing, ns
@@ -643,12 +647,18 @@ struct gcarena_set {
  * @old_bytes: bytes of their slots
  * @dirty_pages_last: pages that the last minor collection found written
  * @dirty_pages_total: sum of all these
- * @dirty_total_ns: part of the pauses spent finding written pages, ns
+ * @dirty_total_ns: time spent finding written pages, ns
  * @cycles_compact: of @cycles, compacting ones
  * @moves: how often objects were moved: as long as this stays the same, so do addresses
  * @moved_objects: objects moved since creation; one that moves twice counts twice
  * @moved_bytes: bytes of their slots
  * @compact_total_ns: part of the pauses spent compacting, ns
+ * @cycles_concurrent: of @cycles, those that traced while the program ran
+ * @rounds: times that these looked for written pages
+ * @concurrent_ns: time they spent tracing while the program ran, ns
+ * @assist_ns: time that allocating threads spent helping them, ns; pauses included
+ * @pauses: how many pauses there were; [0]: of less than 1 us, [i]: of 2^(i-1) us or more,
+ *	but less than 2^i; the last one has no upper bound
  *
  * Always works, on an arena not yet created too (all zero). Counters fit
  * together at one moment: the arena's lock is held.
@@ -709,6 +719,11 @@ struct gcarena_stats {
 	__aligned_u64 moved_objects;
 	__aligned_u64 moved_bytes;
 	__aligned_u64 compact_total_ns;
+	__aligned_u64 cycles_concurrent;
+	__aligned_u64 rounds;
+	__aligned_u64 concurrent_ns;
+	__aligned_u64 assist_ns;
+	__aligned_u64 pauses[GCARENA_PAUSE_BUCKETS];
 };
 
 /* Bits of &struct gcarena_object.state */
@@ -776,7 +791,8 @@ enum gcarena_event_kind {
  * @kind: enum gcarena_event_kind; skip those you do not know
  * @error: ABORTED: the errno that COLLECT failed with
  * @pid: ABORTED with ETIMEDOUT: the thread that did not stop; else the thread that
- *	collected. As the collecting thread sees it; 0 when it does not see it
+ *	collected. As the collecting thread sees it; 0 when it does not see it, or when
+ *	the kernel collected for somebody outside (linux/gcarena_netlink.h)
  * @lost: events that were overwritten by newer ones, just before this one
  * @collect_kind: enum gcarena_collect_kind that it was
  * @time_ns: when it happened, CLOCK_MONOTONIC, ns

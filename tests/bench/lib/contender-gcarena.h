@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "gcarena.h"
+#include "pauses.h"
 
 #define CONTENDER_COLLECTS	1
 #define CONTENDER_TYPE(t, ...)	GCA_TYPE(struct t, __VA_ARGS__)
@@ -46,6 +47,49 @@ static inline void contender_collect(void)
 
 	if (err)
 		bench_die("collection failed: %s", gca_strerror(err));
+}
+
+static inline void contender_collect_minor(void)
+{
+	int err = gca_collect(GCA_MINOR);
+
+	if (err)
+		bench_die("collection failed: %s", gca_strerror(err));
+}
+
+/*
+ * An arena tracks writes from its first minor collection on: one with none,
+ * tracking off, never looks for written pages.
+ */
+static bool contender_tracking = true;
+
+static inline void contender_track(bool on)
+{
+	contender_tracking = on;
+	if (on)
+		contender_collect_minor();
+}
+
+/* Minor where writes are tracked. */
+static inline void contender_collect_tracked(void)
+{
+	if (contender_tracking)
+		contender_collect_minor();
+	else
+		contender_collect();
+}
+
+/* The kernel keeps what nobody has read yet, but not much. */
+static inline void contender_pauses_poll(void)
+{
+	struct gca_event event = { .size = sizeof(event) };
+
+	while (!gca_next_event(gca_default(), 0, &event)) {
+		if (event.kind == GCA_EVENT_CYCLE)
+			pauses_add(event.duration_ns);
+		if (event.lost && pauses.ns)
+			bench_note("%u events were lost: pauses are missing", event.lost);
+	}
 }
 
 static inline void contender_auto_collect(bool on)

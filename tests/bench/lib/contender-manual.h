@@ -26,6 +26,10 @@ static inline void contender_collect(void)
 {
 }
 
+static inline void contender_pauses_poll(void)
+{
+}
+
 static inline void contender_auto_collect(bool on)
 {
 	(void)on;

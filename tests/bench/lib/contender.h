@@ -16,10 +16,20 @@
  *	contender_new(type, n)	zeroed memory of that layout; n is its size
  *	contender_free(p)	does nothing in a collector
  *	contender_collect()	full collection, does nothing where there is none
+ *	contender_pauses_poll()	to be called now and then, for lib/pauses.h
  *	contender_auto_collect(on)	whether collections start by themselves
  *	contender_watch()	start counting what contender_report() prints
  *	contender_report(mib)	results that only this contender has; @mib is what
  *				the program allocated in between
+ *
+ * And where CONTENDER_COLLECTS is 1:
+ *
+ *	contender_roots_add(start, n)	memory that may hold pointers
+ *	contender_stop_ns()	how long the last stopping of threads took
+ *	contender_collect_minor()	the cheapest collection a program can ask for
+ *	contender_track(on)	whether the collector is to learn which old objects were
+ *				written, where that can be switched
+ *	contender_collect_tracked()	minor if that was on, else full
  *
  * All memory is zeroed since that is what gcarena promises: malloc peers use
  * calloc. Every header is to be included before <pthread.h> is used: libgc's

@@ -12,10 +12,13 @@
 #include "workloads/alloc.h"
 #include "workloads/compact.h"
 #include "workloads/idle.h"
+#include "workloads/kv.h"
+#include "workloads/pause.h"
 #include "workloads/resident.h"
 #include "workloads/startup.h"
 #include "workloads/trees.h"
 #if CONTENDER_COLLECTS
+#include "workloads/barrier.h"
 #include "workloads/mark.h"
 #include "workloads/roots.h"
 #include "workloads/stop.h"
@@ -32,10 +35,14 @@ static const struct workload {
 	{ "alloc", alloc_workload },
 	{ "compact", compact_workload },
 	{ "idle", idle_workload },
+	{ "kv", kv_workload },
+	{ "pause", pause_workload },
 	{ "resident", resident_workload },
 	{ "startup", startup_workload },
 	{ "trees", trees_workload },
 #if CONTENDER_COLLECTS
+	{ "barrier", barrier_workload },
+	{ "dense", dense_workload },
 	{ "mark", mark_workload },
 	{ "roots", roots_workload },
 	{ "stop", stop_workload },

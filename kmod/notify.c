@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Events for those who listen from outside: the multicast group of netlink.
+ *
+ * Nothing here waits: memory is taken if there is some at hand, and a listener whose
+ * queue is full misses the event, and is told so by netlink. Each event has a number, so
+ * that a listener can count what he has missed, for whatever reason.
+ *
+ * The network namespace of the opener hears of an arena, and the first one of all arenas.
+ * A message is built for each of the two, as they see other process numbers.
+ */
+#include <linux/ktime.h>
+#include <linux/pid_namespace.h>
+#include <linux/sched.h>
+#include <net/genetlink.h>
+
+#include "arena.h"
+#include "netlink.h"
+#include "notify.h"
+
+#define GFP_NOTIFY	(GFP_NOWAIT | __GFP_NOWARN)
+
+/* Room for the longest event, with all attributes padded. */
+#define EVENT_BYTES	512
+
+/**
+ * struct notice - an event on its way out
+ * @arena: whose
+ * @cmd: enum gcarena_cmd
+ * @nr: its number
+ * @time_ns: when it happened
+ * @comm: who opened the arena, or did not stop; or NULL
+ * @thread: who did not stop, or NULL
+ * @event: how a cycle ended, or NULL
+ * @cycle: there is a cycle
+ */
+struct notice {
+	struct gcarena *arena;
+	enum gcarena_cmd cmd;
+	u64 nr;
+	u64 time_ns;
+	const char *comm;
+	struct task_struct *thread;
+	const struct gcarena_event *event;
+	bool cycle;
+};
+
+static int put_u64(struct sk_buff *skb, int attr, u64 value)
+{
+	return nla_put_u64_64bit(skb, attr, value, GCARENA_A_EVENT_PAD);
+}
+
+static int put_times(struct sk_buff *skb, const struct gcarena *arena)
+{
+	const struct gcarena_counters *c = &arena->counters;
+	const struct gcarena_notify *notify = &arena->notify;
+
+	return put_u64(skb, GCARENA_A_EVENT_STOP_NS, c->stop_last_ns) ?:
+	       put_u64(skb, GCARENA_A_EVENT_ROOT_NS, c->root_total_ns - notify->root_ns) ?:
+	       put_u64(skb, GCARENA_A_EVENT_MARK_NS, c->mark_total_ns - notify->mark_ns) ?:
+	       put_u64(skb, GCARENA_A_EVENT_DIRTY_NS, c->dirty_total_ns - notify->dirty_ns) ?:
+	       put_u64(skb, GCARENA_A_EVENT_SWEEP_NS, c->sweep_total_ns - notify->sweep_ns);
+}
+
+/* How the cycle ended. */
+static int put_end(struct sk_buff *skb, const struct notice *notice)
+{
+	const struct gcarena_event *event = notice->event;
+	const struct gcarena *arena = notice->arena;
+	int ret;
+
+	ret = put_u64(skb, GCARENA_A_EVENT_DURATION_NS, event->duration_ns);
+	if (!ret && event->error)
+		return nla_put_u32(skb, GCARENA_A_EVENT_ERROR, event->error);
+	if (!ret && event->collect_kind == GCARENA_COLLECT_MINOR)
+		ret = put_u64(skb, GCARENA_A_EVENT_DIRTY_PAGES, arena->counters.dirty_pages_last);
+	return ret ?: put_times(skb, arena) ?:
+	       put_u64(skb, GCARENA_A_EVENT_THREADS, arena->counters.stop_threads_last) ?:
+	       put_u64(skb, GCARENA_A_EVENT_LIVE_BYTES, event->live_bytes) ?:
+	       put_u64(skb, GCARENA_A_EVENT_GOAL_BYTES, arena->pacer.goal);
+}
+
+static int put_cycle(struct sk_buff *skb, const struct notice *notice)
+{
+	const struct gcarena *arena = notice->arena;
+
+	if (!notice->cycle)
+		return 0;
+	return nla_put_u32(skb, GCARENA_A_EVENT_KIND, arena->notify.kind) ?:
+	       put_u64(skb, GCARENA_A_EVENT_CYCLE, arena->counters.cycles) ?:
+	       put_u64(skb, GCARENA_A_EVENT_HEAP_BYTES, arena->notify.heap_bytes) ?:
+	       (notice->event ? put_end(skb, notice) : 0);
+}
+
+static int put_notice(struct sk_buff *skb, const struct notice *notice,
+		      struct pid_namespace *ns)
+{
+	const struct gcarena_entry *entry = &notice->arena->entry;
+	int ret;
+
+	ret = nla_put_u32(skb, GCARENA_A_EVENT_ID, entry->id) ?:
+	      put_u64(skb, GCARENA_A_EVENT_NR, notice->nr) ?:
+	      put_u64(skb, GCARENA_A_EVENT_TIME_NS, notice->time_ns) ?:
+	      nla_put_u32(skb, GCARENA_A_EVENT_PID, pid_nr_ns(entry->opener, ns));
+	if (!ret && notice->comm)
+		ret = nla_put_string(skb, GCARENA_A_EVENT_COMM, notice->comm);
+	if (!ret && notice->thread)
+		ret = nla_put_u32(skb, GCARENA_A_EVENT_THREAD, task_pid_nr_ns(notice->thread, ns));
+	return ret ?: put_cycle(skb, notice);
+}
+
+static void tell_net(struct net *net, const struct notice *notice, struct pid_namespace *ns)
+{
+	struct sk_buff *skb;
+	void *header;
+
+	if (!genl_has_listeners(&gcarena_genl_family, net, 0))
+		return;
+	skb = genlmsg_new(EVENT_BYTES, GFP_NOTIFY);
+	if (!skb)
+		return;
+	header = genlmsg_put(skb, 0, 0, &gcarena_genl_family, 0, notice->cmd);
+	if (!header || put_notice(skb, notice, ns)) {
+		nlmsg_free(skb);
+		return;
+	}
+	genlmsg_end(skb, header);
+	/* Takes the message over, and tells those who miss it. */
+	genlmsg_multicast_netns(&gcarena_genl_family, net, skb, 0, 0, GFP_NOTIFY);
+}
+
+static void tell(struct notice *notice)
+{
+	struct gcarena *arena = notice->arena;
+	struct net *net = arena->entry.net;
+
+	notice->nr = arena->notify.nr + 1;
+	WRITE_ONCE(arena->notify.nr, notice->nr);
+	notice->time_ns = ktime_get_ns();
+	tell_net(&init_net, notice, &init_pid_ns);
+	if (net != &init_net)
+		tell_net(net, notice, ns_of_pid(arena->entry.opener));
+}
+
+/* An arena was opened, by the calling thread. */
+void gcarena_notify_created(struct gcarena *arena)
+{
+	char comm[TASK_COMM_LEN];
+	struct notice notice = {
+		.arena = arena,
+		.cmd = GCARENA_CMD_ARENA_CREATED,
+		.comm = get_task_comm(comm, current),
+	};
+
+	tell(&notice);
+}
+
+/* Nobody finds it any more. */
+void gcarena_notify_gone(struct gcarena *arena)
+{
+	struct notice notice = { .arena = arena, .cmd = GCARENA_CMD_ARENA_GONE };
+
+	tell(&notice);
+}
+
+/* A collection of the kind begins. */
+void gcarena_notify_begin(struct gcarena *arena, u32 kind)
+{
+	struct notice notice = {
+		.arena = arena,
+		.cmd = GCARENA_CMD_CYCLE_BEGIN,
+		.cycle = true,
+	};
+	struct gcarena_notify *notify = &arena->notify;
+
+	lockdep_assert_held(&arena->lock);
+	notify->kind = kind;
+	notify->heap_bytes = arena->heap.used.bytes;
+	notify->root_ns = arena->counters.root_total_ns;
+	notify->mark_ns = arena->counters.mark_total_ns;
+	notify->dirty_ns = arena->counters.dirty_total_ns;
+	tell(&notice);
+}
+
+/* It has ended. @event: what the program itself is told of it. */
+void gcarena_notify_end(struct gcarena *arena, const struct gcarena_event *event)
+{
+	struct notice notice = {
+		.arena = arena,
+		.cmd = GCARENA_CMD_CYCLE_END,
+		.event = event,
+		.cycle = true,
+	};
+
+	lockdep_assert_held(&arena->lock);
+	tell(&notice);
+	arena->notify.sweep_ns = arena->counters.sweep_total_ns;
+}
+
+/* A collection is given up, because of one thread. */
+void gcarena_notify_timeout(struct gcarena *arena, struct task_struct *thread)
+{
+	char comm[TASK_COMM_LEN];
+	struct notice notice = {
+		.arena = arena,
+		.cmd = GCARENA_CMD_STOP_TIMEOUT,
+		.comm = get_task_comm(comm, thread),
+		.thread = thread,
+	};
+
+	lockdep_assert_held(&arena->lock);
+	tell(&notice);
+}

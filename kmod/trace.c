@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The code that trace.h stands for. */
+#define CREATE_TRACE_POINTS
+#include "trace.h"
