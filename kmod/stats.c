@@ -118,14 +118,14 @@ void gcarena_overview_fill(struct gcarena *arena, struct gcarena_overview *o)
 		.created = gcarena_is_created(arena),
 		.phase = READ_ONCE(arena->notify.phase),
 		.base = READ_ONCE(arena->heap.base),
-		.heap_objects = data_race(READ_ONCE(arena->heap.used.objects)),
-		.heap_bytes = data_race(READ_ONCE(arena->heap.used.bytes)),
-		.backing_bytes = (u64)data_race(READ_ONCE(arena->heap.nr_chunks)) <<
+		.heap_objects = READ_ONCE(arena->heap.used.objects),
+		.heap_bytes = READ_ONCE(arena->heap.used.bytes),
+		.backing_bytes = (u64)READ_ONCE(arena->heap.nr_chunks) <<
 				 GCARENA_CHUNK_SHIFT,
-		.cycles = data_race(READ_ONCE(arena->counters.cycles)),
-		.cycles_aborted = data_race(READ_ONCE(arena->counters.cycles_aborted)),
-		.pause_last_ns = data_race(READ_ONCE(arena->counters.pause_last_ns)),
-		.pause_max_ns = data_race(READ_ONCE(arena->counters.pause_max_ns)),
+		.cycles = READ_ONCE(arena->counters.cycles),
+		.cycles_aborted = READ_ONCE(arena->counters.cycles_aborted),
+		.pause_last_ns = READ_ONCE(arena->counters.pause_last_ns),
+		.pause_max_ns = READ_ONCE(arena->counters.pause_max_ns),
 	};
 	if (!o->created) {
 		gcarena_params_default(&o->params);

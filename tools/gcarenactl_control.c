@@ -38,7 +38,7 @@ static bool parse_bytes(const char *text, uint64_t *bytes)
 		end++;
 		end += !strcmp(end, "iB") ? 2 : !strcmp(end, "B") ? 1 : 0;
 	}
-	if (errno || *end || value > INT64_MAX)
+	if (errno || *end || value >= 0x1p63)
 		return false;
 	*bytes = value;
 	return true;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* gcarena: the default arena with the default pacing. */
 #include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
 
 #include "gcarena.h"
 #include "pauses.h"
@@ -9,10 +11,32 @@
 #define CONTENDER_TYPE(t, ...)	GCA_TYPE(struct t, __VA_ARGS__)
 typedef gca_type *contender_type;
 
+static inline void contender_parameter(const char *name, const char *value)
+{
+	char path[96];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/module/gcarena/parameters/%s", name);
+	file = fopen(path, "w");
+	if (!file || fputs(value, file) == EOF || fclose(file))
+		bench_die("cannot set %s: run as root", path);
+}
+
+/* An arena that nobody tracks writes of has neither minor nor concurrent collections. */
 static inline void contender_init(void)
 {
+	bool tracking = !bench_arg_is("tracking", "off");
+
+	if (!tracking) {
+		contender_parameter("generational", "0");
+		contender_parameter("concurrent", "0");
+	}
 	if (!gca_default())
 		bench_die("cannot open the default arena: %s", gca_strerror(0));
+	if (!tracking) {
+		contender_parameter("generational", "1");
+		contender_parameter("concurrent", "1");
+	}
 }
 
 static inline void contender_print_version(void)
@@ -57,10 +81,7 @@ static inline void contender_collect_minor(void)
 		bench_die("collection failed: %s", gca_strerror(err));
 }
 
-/*
- * An arena tracks writes from its first minor collection on: one with none,
- * tracking off, never looks for written pages.
- */
+/* See contender_init(): what is opened without stays without, unless a minor one is asked for. */
 static bool contender_tracking = true;
 
 static inline void contender_track(bool on)
