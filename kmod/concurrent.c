@@ -137,8 +137,11 @@ static void cycle_end(struct gcarena *arena, struct gcarena_concurrent *c)
 /* Another cycle is to begin, or the arena ends. Its marks are of no use. */
 void gcarena_concurrent_abandon(struct gcarena *arena)
 {
-	if (arena->concurrent)
-		cycle_end(arena, arena->concurrent);
+	if (!arena->concurrent)
+		return;
+	/* It tells nothing of how long such a cycle takes. */
+	gcarena_pacer_cycle_dropped(&arena->pacer);
+	cycle_end(arena, arena->concurrent);
 }
 
 /* It cannot be done: the heap grows on, and the next one will be a full one. */

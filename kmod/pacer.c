@@ -96,6 +96,12 @@ void gcarena_pacer_cycle_begun(struct gcarena_pacer *pacer)
 	pacer->begun = max_t(u64, pacer->live, 1);
 }
 
+/* It is given up for another one, which begins now. */
+void gcarena_pacer_cycle_dropped(struct gcarena_pacer *pacer)
+{
+	pacer->begun = 0;
+}
+
 /* How far the program has got on its way from the trigger to the goal, in 1024ths. */
 u64 gcarena_pacer_progress(const struct gcarena_pacer *pacer)
 {

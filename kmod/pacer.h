@@ -45,6 +45,7 @@ void gcarena_pacer_init(struct gcarena_pacer *pacer, int percent, u64 min_heap, 
 void gcarena_pacer_set_percent(struct gcarena_pacer *pacer, int percent);
 void gcarena_pacer_set_min_heap(struct gcarena_pacer *pacer, u64 min_heap);
 void gcarena_pacer_cycle_begun(struct gcarena_pacer *pacer);
+void gcarena_pacer_cycle_dropped(struct gcarena_pacer *pacer);
 u64 gcarena_pacer_progress(const struct gcarena_pacer *pacer);
 void gcarena_pacer_cycle_done(struct gcarena_pacer *pacer, bool minor, u64 marked, u64 ns);
 void gcarena_pacer_postpone(struct gcarena_pacer *pacer);

@@ -151,6 +151,12 @@ TEST(learns_its_runway)
 	gcarena_pacer_cycle_done(&p, false, 100 * MIB, 1);
 	EXPECT_EQ(25 * MIB, p.runway);
 	EXPECT_EQ(200 * MIB - 25 * MIB * 5 / 4, p.trigger);
+	/* One that was dropped half-way, for a synchronous one, taught nothing. */
+	gcarena_pacer_allocated(&p, p.trigger - p.live);
+	gcarena_pacer_cycle_begun(&p);
+	gcarena_pacer_cycle_dropped(&p);
+	gcarena_pacer_cycle_done(&p, false, 100 * MIB, 1);
+	EXPECT_EQ(25 * MIB, p.runway);
 }
 
 TEST(minor_while_there_is_room)

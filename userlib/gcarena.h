@@ -205,7 +205,7 @@ struct gca_stats {
 	uint64_t stop_threads;		/* stopped by the last collection */
 	uint64_t num_minor_gc;		/* of num_gc */
 	uint64_t old_objects, old_bytes; /* survivors of a collection; the rest is young */
-	uint64_t dirty_pages;		/* found written by the last minor collection */
+	uint64_t dirty_pages;		/* found written when last looked for */
 	uint64_t num_compact_gc;	/* of num_gc */
 	uint64_t moves;			/* as long as this stays the same, addresses do */
 	uint64_t moved_objects, moved_bytes;	/* since the start */

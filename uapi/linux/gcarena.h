@@ -645,7 +645,7 @@ struct gcarena_set {
  * @cycles_minor: of @cycles, minor ones
  * @old_objects: of @heap_objects, those that survived a collection; the others are young
  * @old_bytes: bytes of their slots
- * @dirty_pages_last: pages that the last minor collection found written
+ * @dirty_pages_last: pages that the last look for written ones found
  * @dirty_pages_total: sum of all these
  * @dirty_total_ns: time spent finding written pages, ns
  * @cycles_compact: of @cycles, compacting ones
@@ -728,7 +728,7 @@ struct gcarena_stats {
 
 /* Bits of &struct gcarena_object.state */
 #define GCARENA_OBJECT_MARKED	(1U << 0)	/* reached by the last collection */
-#define GCARENA_OBJECT_OWNED	(1U << 1)	/* in a span that a thread holds */
+#define GCARENA_OBJECT_OWNED	(1U << 1)	/* small, in a span that a thread holds */
 #define GCARENA_OBJECT_LARGE	(1U << 2)	/* has a span of its own */
 
 /**
