@@ -457,6 +457,27 @@ check-debug-thorough:
 .PHONY: $(addprefix check-debug-,build fast leaks long small thorough)
 .PHONY: check-debug
 
+# --- data races: a kernel with KCSAN, see tests/README.md -----------------------------
+#
+# TESTS_ONLY chooses programs, DEBUG_LIMIT is a program's limit, in seconds.
+
+RACES_DIR  = $(shell tools/debug-kernel --kcsan --print 2>/dev/null)
+RACES_FARM = $(B)/kmod-races
+RACES     ?= concurrent minor compact netlink lib_threads world_storm kill_collect \
+	     mmap_collect abi_fuzz
+
+check-races: setup
+	@tools/debug-kernel --kcsan >/dev/null
+	+@$(SUBMAKE) check-races-vm
+check-races-vm:
+	+@$(SUBMAKE) lib tools tests KDIR=$(RACES_DIR) >&2
+	$(call farm,$(RACES_FARM))
+	+@$(SUBMAKE) -C $(RACES_DIR) M=$(CURDIR)/$(RACES_FARM) modules >&2
+	@tools/vm-run --kernel $(RACES_DIR)/vmlinuz --module $(RACES_FARM)/gcarena.ko \
+		--memory 2048 --timeout 7200 --append pci=noacpi $(VM_FLAGS) -- \
+		$(DEBUG_RUN) $(or $(TESTS_ONLY),$(RACES))
+.PHONY: check-races check-races-vm
+
 # --- bugs put in, to see that the tests find them: see tests/README.md ----------------
 #
 # About an hour, most of it the debug kernel's. SEEDED="NAME ..." takes some of them,
@@ -550,6 +571,7 @@ help:
 	@echo 'make fuzz         random programs against the ABI (FUZZ_SECONDS=60, FUZZ_SEED=)'
 	@echo 'make fuzz-kcov    the same in the debug kernel, guided by coverage'
 	@echo 'make check-debug  tests in a kernel with KASAN and lockdep, built once (DEBUG_PASSES=...)'
+	@echo 'make check-races  tests in a kernel that finds data races (KCSAN), built once'
 	@echo 'make check-seeded put bugs into copies of the module: do the tests find each?'
 	@echo '                  (SEEDED="name ...", SEEDED=--quick)'
 	@echo 'make model        check the model of concurrent marking (MODEL="name ...")'
