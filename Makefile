@@ -465,8 +465,7 @@ RACES_DIR  = $(shell tools/debug-kernel --kcsan --print 2>/dev/null)
 RACES_FARM = $(B)/kmod-races
 # An emulated CPU is slow: half a millisecond for the other side of a race to show up.
 races_boot := pci=noacpi kcsan.skip_watch=2000 kcsan.udelay_task=500
-RACES     ?= concurrent minor compact netlink lib_threads world_storm kill_collect \
-	     mmap_collect abi_fuzz
+RACES     ?= concurrent compact netlink lib_threads world_storm mmap_collect events abi_fuzz
 
 check-races: setup
 	@tools/debug-kernel --kcsan >/dev/null
