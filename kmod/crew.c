@@ -236,11 +236,11 @@ static struct gcarena_crew *crew_create(struct gcarena_marker *m)
 	struct gcarena_crew *crew;
 	unsigned int i;
 
-	crew = kvzalloc(struct_size(crew, helper, m->helpers), GCARENA_GFP | __GFP_NORETRY);
+	crew = kvzalloc(struct_size(crew, helper, m->most_helpers), GCARENA_GFP | __GFP_NORETRY);
 	if (!crew)
 		return NULL;
 	crew->leader = m;
-	crew->nr = m->helpers;
+	crew->nr = m->most_helpers;
 	crew->busy = 1;
 	crew->stop = true;
 	spin_lock_init(&crew->lock);
@@ -248,7 +248,7 @@ static struct gcarena_crew *crew_create(struct gcarena_marker *m)
 	for (i = 0; i < crew->nr; i++)
 		gcarena_helper_init(&crew->helper[i]);
 	/* One to work on and one on the way, for each of them. */
-	m->stack_limit += 2ULL * m->helpers * SEGMENT_BYTES;
+	m->stack_limit += 2ULL * crew->nr * SEGMENT_BYTES;
 	return crew;
 }
 

@@ -126,6 +126,7 @@ void gcarena_marker_set_interval(struct gcarena_marker *m, u32 steps)
 void gcarena_marker_set_helpers(struct gcarena_marker *m, unsigned int helpers)
 {
 	m->helpers = min(helpers, GCARENA_MARK_WORKERS_MAX - 1);
+	m->most_helpers = max(m->most_helpers, m->helpers);
 	m->next_call = m->steps + 2 * m->interval;
 }
 

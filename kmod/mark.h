@@ -37,7 +37,8 @@ struct gcarena_mark_ring {
  * @candidates: offsets that may lie in an object
  * @objects: marked objects about to be scanned
  * @shared: others mark at the same time
- * @helpers: how many may be called to help
+ * @helpers: how many may be called to help now
+ * @most_helpers: how many at some time of the trace
  * @crew: what is shared with them, once one was called, or NULL
  * @next_call: where @steps is when one may be called
  * @steps: counts the work, over all calls; of helpers, too, once they have left
@@ -68,6 +69,7 @@ struct gcarena_marker {
 	struct gcarena_mark_ring objects;
 	bool shared;
 	unsigned int helpers;
+	unsigned int most_helpers;
 	struct gcarena_crew *crew;
 	u64 next_call;
 	u64 steps;
