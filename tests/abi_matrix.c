@@ -695,7 +695,7 @@ FIXTURE_VARIANT_ADD(abi, set) {
 
 FIXTURE_VARIANT_ADD(abi, stats) {
 	.cmd = GCARENA_IOC_STATS,
-	.first_size = 672,
+	.first_size = 688,
 	.writes = true,
 	.fill = fill_stats,
 };
