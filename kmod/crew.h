@@ -64,7 +64,7 @@ struct gcarena_helper {
  */
 struct gcarena_crew {
 	struct gcarena_marker *leader;
-	spinlock_t lock;
+	spinlock_t lock;	/* all that follows but the helpers' markers */
 	struct gcarena_mark_segment *full;
 	struct gcarena_mark_segment *empty;
 	unsigned int nr_full;

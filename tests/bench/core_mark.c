@@ -8,7 +8,7 @@
  *	drop=none|half|all	what is dropped before it is collected, once
  *	stack=MIB		bound of the mark stack, in MiB (default: no bound)
  *	pages=huge|small	of the memory below all this
- *	markers=N		threads that mark (default: 1)
+ *	markers=N|all		threads that mark (default: 1); all: one a processor
  *
  * In the VM the processor is emulated, and has no caches worth prefetching into:
  * this is where the marker's memory access shows. As in the kernel, the
@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "lib/bench.h"
 #include "lib/counters.h"
@@ -333,7 +334,8 @@ int main(int argc, char **argv)
 	mib = bench_arg_number("mib", 256);
 	samples = bench_arg_number("samples", 2);
 	limit = bench_arg_number("stack", 1UL << 20) * MIB;
-	markers = bench_arg_number("markers", 1);
+	markers = bench_arg_is("markers", "all") ? sysconf(_SC_NPROCESSORS_ONLN)
+						 : bench_arg_number("markers", 1);
 	nr_nodes = mib * MIB / sizeof(struct graph_node);
 	nodes = bench_hidden_alloc(nr_nodes * sizeof(*nodes));
 	pool_create(2 * mib * MIB + 64 * MIB);

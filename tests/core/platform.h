@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/types.h>
 #include <time.h>
+#include <unistd.h>
 
 typedef uint8_t u8;
 typedef uint16_t u16;
@@ -311,14 +312,14 @@ typedef pthread_mutex_t spinlock_t;
 #define spin_lock(lock)		pthread_mutex_lock(lock)
 #define spin_unlock(lock)	pthread_mutex_unlock(lock)
 
-/* Nobody sleeps: who waits looks again and again, and need not be woken. */
+/* Who waits looks again and again, and need not be woken; but it leaves the processor. */
 typedef struct { char unused; } wait_queue_head_t;
 
 #define init_waitqueue_head(wq)	((void)(wq))
 #define wake_up(wq)		((void)(wq))
 #define wait_event_killable(wq, condition) ({	\
 	while (!(condition))			\
-		sched_yield();			\
+		usleep(20);			\
 	0;					\
 })
 
