@@ -56,7 +56,8 @@
 
 /*
  * What is on the stack: the offset of an object, with all that is needed to scan it.
- * Of a large object it may be an offset in the middle: scan on from there.
+ * Of a large object it may be an offset in the middle: scan on from there. Or it is a page:
+ * scan what is marked there.
  */
 #define ITEM_OFFSET_BITS	GCARENA_OFFSET_BITS
 #define ITEM_CLASS_BITS		7
@@ -64,9 +65,11 @@
 #define ITEM_CLASS(item)	((item) >> ITEM_OFFSET_BITS & (BIT_ULL(ITEM_CLASS_BITS) - 1))
 #define ITEM_LAYOUT(item)	((item) >> (ITEM_OFFSET_BITS + ITEM_CLASS_BITS))
 
+#define CLASS_PAGE		GCARENA_NR_CLASSES
+
 static __always_inline u64 item_of(u64 offset, const struct heap_block *block)
 {
-	BUILD_BUG_ON(BIT(ITEM_CLASS_BITS) < GCARENA_NR_CLASSES);
+	BUILD_BUG_ON(BIT(ITEM_CLASS_BITS) <= CLASS_PAGE);
 	return offset | (u64)block->class << ITEM_OFFSET_BITS |
 	       (u64)block->layout << (ITEM_OFFSET_BITS + ITEM_CLASS_BITS);
 }
@@ -377,6 +380,44 @@ static void scan_piece(struct gcarena_marker *m, u64 item, const unsigned long *
 	scan_words(m, span->layout, words, nr, phase);
 }
 
+/* The words of a marked object that lie in [@from, @to), a page at most. */
+static void scan_part(struct gcarena_marker *m, const struct heap_span *span, u64 start,
+		      u64 from, u64 to)
+{
+	u64 first = max(start, from), last = min(start + span->slot_bytes, to);
+	const unsigned long *words = gcarena_heap_kaddr(m->heap, first);
+	u32 phase = 0;
+
+	if (span->layout->elem_words)
+		div_u64_rem((first - start) / sizeof(u64), span->layout->elem_words, &phase);
+	scan_words(m, span->layout, words, (last - first) / sizeof(u64), phase);
+}
+
+/* The span that @offset lies in, its unused tail included, or NULL. */
+static struct heap_span *span_at(const struct gcarena_marker *m, u64 offset)
+{
+	const struct heap_chunk *chunk = gcarena_heap_chunk(m->heap, offset);
+
+	return chunk ? chunk->blocks[gcarena_block_of(offset)].span : NULL;
+}
+
+/* What was written to the page at @from since the last look: marked objects' words. */
+static void mark_page(struct gcarena_marker *m, u64 from)
+{
+	struct heap_span *span = span_at(m, from);
+	u64 to = from + BIT(PAGE_SHIFT), start;
+	u32 i;
+
+	i = ((from - span->start) * span->magic) >> 32;	/* 0 in a large object */
+	for (; i < span->nr_slots; i++) {
+		start = span->start + i * span->slot_bytes;
+		if (start >= to)
+			break;
+		if (READ_ONCE(span->words[i / 64].mark) & BIT_ULL(i % 64))
+			scan_part(m, span, start, from, to);
+	}
+}
+
 static __always_inline void *item_kaddr(const struct gcarena_marker *m, u64 item)
 {
 	u64 offset = ITEM_OFFSET(item);
@@ -391,6 +432,8 @@ static __always_inline void scan_item(struct gcarena_marker *m, u64 item)
 
 	if (unlikely(class == GCARENA_CLASS_LARGE))
 		scan_piece(m, item, item_kaddr(m, item));
+	else if (unlikely(class == CLASS_PAGE))
+		mark_page(m, ITEM_OFFSET(item));
 	else
 		scan_words(m, layout, item_kaddr(m, item),
 			   gcarena_sizeclasses[class].slot_bytes / sizeof(u64), 0);
@@ -487,7 +530,7 @@ static void flush(struct gcarena_marker *m)
 	while (m->objects.nr) {
 		u64 item = ring_get(&m->objects, GCARENA_MARK_OBJECTS);
 
-		push(m, item, gcarena_heap_resolve(m->heap, ITEM_OFFSET(item)).span);
+		push(m, item, span_at(m, ITEM_OFFSET(item)));
 	}
 }
 
@@ -569,38 +612,21 @@ static int rescan(struct gcarena_marker *m)
 	return ret;
 }
 
-/* The words of a marked object that lie in [@from, @to), a page at most. */
-static void scan_part(struct gcarena_marker *m, const struct heap_span *span, u64 start,
-		      u64 from, u64 to)
+/*
+ * The marked objects on the page at @from are scanned: at once, or by somebody else, if
+ * there may be help. A page for which the stack has no room is looked at with all of its
+ * span.
+ */
+static void dirty_page(struct gcarena_marker *m, u64 from)
 {
-	u64 first = max(start, from), last = min(start + span->slot_bytes, to);
-	const unsigned long *words = gcarena_heap_kaddr(m->heap, first);
-	u32 phase = 0;
+	struct heap_span *span = span_at(m, from);
 
-	if (span->layout->elem_words)
-		div_u64_rem((first - start) / sizeof(u64), span->layout->elem_words, &phase);
-	scan_words(m, span->layout, words, (last - first) / sizeof(u64), phase);
-}
-
-/* What was written to the page at @from since the last look: marked objects' words. */
-static void mark_page(struct gcarena_marker *m, u64 from)
-{
-	const struct heap_chunk *chunk = gcarena_heap_chunk(m->heap, from);
-	struct heap_span *span;
-	u64 to = from + BIT(PAGE_SHIFT), start;
-	u32 i;
-
-	span = chunk ? chunk->blocks[gcarena_block_of(from)].span : NULL;
 	if (!span || span->layout->scan == GCARENA_SCAN_NONE)
 		return;
-	i = ((from - span->start) * span->magic) >> 32;	/* 0 in a large object */
-	for (; i < span->nr_slots; i++) {
-		start = span->start + i * span->slot_bytes;
-		if (start >= to)
-			break;
-		if (READ_ONCE(span->words[i / 64].mark) & BIT_ULL(i % 64))
-			scan_part(m, span, start, from, to);
-	}
+	if (m->helpers)
+		push(m, from | (u64)CLASS_PAGE << ITEM_OFFSET_BITS, span);
+	else
+		mark_page(m, from);
 }
 
 /**
@@ -622,7 +648,7 @@ int gcarena_mark_dirty(struct gcarena_marker *m, const unsigned long *pages,
 	int ret = 0;
 
 	while (!ret && (*page = find_next_bit(pages, nr_pages, *page)) < nr_pages) {
-		mark_page(m, (u64)*page << PAGE_SHIFT);
+		dirty_page(m, (u64)*page << PAGE_SHIFT);
 		++*page;
 		ret = m->segment->below ? drain(m) : step(m);
 	}

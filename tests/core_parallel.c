@@ -254,6 +254,78 @@ TEST_F(core, small_trace_is_traced_alone)
 	gcarena_marker_destroy(&m);
 }
 
+/*
+ * A minor trace, all pages written: marks stay, and marked objects there are scanned for what
+ * is not marked.
+ */
+static int trace_minor(struct gcarena_heap *heap, const struct way *way,
+		       struct gcarena_marker *m)
+{
+	const unsigned long nr = (unsigned long)heap->top * GCARENA_CHUNK_PAGES;
+	unsigned long *pages = calloc(nr / 64 + 1, sizeof(*pages)), page = 0;
+	int ret = gcarena_marker_init(m, heap, way->stack);
+
+	memset(pages, 0xff, nr / 8);
+	gcarena_marker_set_interval(m, way->interval);
+	gcarena_marker_set_room(m, way->room);
+	gcarena_marker_set_helpers(m, way->helpers);
+	if (!ret)
+		ret = gcarena_mark_dirty(m, pages, nr, &page);
+	if (!ret)
+		ret = gcarena_mark_finish(m);
+	free(pages);
+	return ret;
+}
+
+/* Take marks of objects without pointers back: their owners are marked still. */
+static u64 forget_some(struct gcarena_heap *heap)
+{
+	struct heap_span *span;
+	u64 pos = 0, nr = 0;
+	u32 i;
+
+	while ((span = gcarena_span_next(heap, &pos))) {
+		for (i = 0; i < span->nr_slots; i += 3) {
+			if (span->layout->number == 1 &&
+			    span->words[i / 64].mark & BIT_ULL(i % 64)) {
+				span->words[i / 64].mark &= ~BIT_ULL(i % 64);
+				gcarena_tally_sub(&heap->old, 1, span->slot_bytes);
+				nr++;
+			}
+		}
+	}
+	return nr;
+}
+
+TEST_F(core, written_pages)
+{
+	static const struct way ways[] = {
+		{ .helpers = 3, .stack = STACK_PLENTY },
+		{ .helpers = 1, .interval = 1 },
+		{ .helpers = 3, .interval = 7, .room = 2 },
+		{ .helpers = 0 },
+	};
+	u64 root = build_random(&self->heap, 12000, 4), forgotten;
+	struct gcarena_marker m;
+	struct marks *marks;
+	unsigned int i;
+
+	ASSERT_EQ(0, trace(&self->heap, root, &(struct way) { .stack = STACK_PLENTY }, &m));
+	gcarena_marker_destroy(&m);
+	marks = marks_of(&self->heap);
+	for (i = 0; i < 40; i++) {
+		forgotten = forget_some(&self->heap);
+		ASSERT_LT(100, forgotten);
+		ASSERT_TRUE(marks_differ(&self->heap, marks));
+		ASSERT_EQ(0, trace_minor(&self->heap, &ways[i % 4], &m));
+		EXPECT_EQ(forgotten, m.marked.objects);
+		EXPECT_FALSE(marks_differ(&self->heap, marks));
+		gcarena_marker_destroy(&m);
+	}
+	EXPECT_WHOLE(&self->heap, 0);
+	free(marks);
+}
+
 /* ---- Helpers that do not come, or not to the end ---- */
 
 TEST_F(core, helpers_that_never_begin)
