@@ -29,6 +29,16 @@ struct node {
 	uint64_t pad[5];
 };
 
+/* The harness runs a test whose setup was skipped: decide before that. */
+static void __attribute__((constructor)) need_quiet_device(void)
+{
+	raw_need_device();
+	if (!geteuid() && !raw_zeal_is_on())
+		return;
+	printf("1..0 # SKIP needs root, and collections that come when they are asked for\n");
+	exit(4);
+}
+
 FIXTURE(parallel)
 {
 	struct params params;
@@ -76,11 +86,7 @@ static void open_arena_of(struct __test_metadata *_metadata, FIXTURE_DATA(parall
 
 FIXTURE_SETUP(parallel)
 {
-	raw_need_device();
-	if (raw_zeal_is_on())
-		SKIP(return, "collections come when they like with zeal");
-	if (!params_set(&self->params, "verify", 1))
-		SKIP(return, "needs root, to set module parameters");
+	ASSERT_TRUE(params_set(&self->params, "verify", 1));
 	ASSERT_TRUE(params_set(&self->params, "mark_workers", variant->workers));
 	ASSERT_TRUE(params_set(&self->params, "zeal_mark_stack", 0));
 	ASSERT_TRUE(params_set(&self->params, "concurrent", 0));
@@ -104,8 +110,6 @@ static bool module_is_left(long users)
 
 FIXTURE_TEARDOWN(parallel)
 {
-	if (!self->all)
-		return;
 	if (self->arena)
 		gca_close(self->arena);
 	params_restore(&self->params);
