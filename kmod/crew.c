@@ -221,6 +221,12 @@ static int take(struct gcarena_crew *crew, struct gcarena_mark_segment **s)
 	return 1;
 }
 
+/* Has it become worth while to look? Without the lock: whoever does looks under it. */
+static bool has_news(const struct gcarena_crew *crew)
+{
+	return READ_ONCE(crew->nr_full) || !READ_ONCE(crew->busy) || READ_ONCE(crew->stop);
+}
+
 /* The stack is empty, or there is none yet. */
 static void stack_set(struct gcarena_marker *m, struct gcarena_mark_segment *s)
 {
@@ -317,11 +323,6 @@ void gcarena_crew_call(struct gcarena_marker *m, struct gcarena_helper *helper)
 	gcarena_helper_call(helper);
 }
 
-static bool has_news(const struct gcarena_crew *crew)
-{
-	return READ_ONCE(crew->nr_full) || !READ_ONCE(crew->busy);
-}
-
 static void set_asleep(struct gcarena_crew *crew, bool asleep)
 {
 	spin_lock(&crew->lock);
@@ -335,13 +336,17 @@ static void set_asleep(struct gcarena_crew *crew, bool asleep)
  */
 static int leader_idle(struct gcarena_marker *m, u64 since)
 {
-	bool lingered = ktime_get_ns() - since >= LINGER_NS;
 	struct gcarena_crew *crew = m->crew;
-	int ret = gcarena_checkpoint();
+	bool lingered;
+	int ret;
 
-	cpu_relax();
-	if (m->pause && (lingered || m->pause(m)))
-		return -EAGAIN;
+	do {
+		cpu_relax();
+		ret = gcarena_checkpoint();
+		lingered = ktime_get_ns() - since >= LINGER_NS;
+		if (m->pause && (lingered || m->pause(m)))
+			return -EAGAIN;
+	} while (!ret && !lingered && !has_news(crew));
 	if (ret || !lingered)
 		return ret;
 	/* Who offers work, or stops being busy, after this wakes us. */
@@ -456,6 +461,18 @@ unsigned int gcarena_crew_nr_helped(const struct gcarena_marker *m)
 
 /* ---- Helpers ---- */
 
+/* Return: false: it has been long enough. */
+static bool linger(const struct gcarena_crew *crew, u64 until)
+{
+	do {
+		if (ktime_get_ns() >= until)
+			return false;
+		cond_resched();
+		cpu_relax();
+	} while (!has_news(crew));
+	return true;
+}
+
 /**
  * gcarena_crew_take() - get work, or learn that it is time to leave
  * @helper: one with nothing in its hands
@@ -468,17 +485,14 @@ bool gcarena_crew_take(struct gcarena_helper *helper)
 	u64 until = ktime_get_ns() + LINGER_NS;
 	struct gcarena_mark_segment *s = NULL;
 	bool asleep, last = false;
-	int ret;
 
 	spin_lock(&crew->lock);
 	WRITE_ONCE(crew->busy, crew->busy - helper->busy);
 	WRITE_ONCE(crew->hungry, crew->hungry + 1);
 	asleep = crew->asleep && !crew->busy;
-	while (!crew->stop && (ret = take(crew, &s)) == -EAGAIN && !last) {
+	while (!crew->stop && take(crew, &s) == -EAGAIN && !last) {
 		spin_unlock(&crew->lock);
-		cond_resched();
-		cpu_relax();
-		last = ktime_get_ns() >= until;
+		last = !linger(crew, until);
 		spin_lock(&crew->lock);
 	}
 	WRITE_ONCE(crew->hungry, crew->hungry - 1);

@@ -55,7 +55,7 @@ struct gcarena_helper {
  * @stop: helpers are to leave
  * @asleep: the leader sleeps
  * @wait: there
- * @given: segments ever put on offer
+ * @given: segments given away; whoever counts them sets it back
  * @marked: what helpers that have left have reached, and the leader has not been told
  * @steps: the same of their steps
  * @overflows: the same of their overflows

@@ -84,8 +84,10 @@ static int mark_and_verify(struct gcarena *arena, struct gcarena_marker *m,
 static void count_helpers(struct gcarena_counters *c, const struct gcarena_marker *m)
 {
 	c->mark_workers_last = 1 + gcarena_crew_nr_helped(m);
-	if (m->crew)
+	if (m->crew) {
 		c->mark_shared += m->crew->given;
+		m->crew->given = 0;
+	}
 }
 
 /**
