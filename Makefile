@@ -394,6 +394,21 @@ $(B)/coverage/%: tests/%.c tests/core/coverage.c $(CORE_DEPS) Makefile | $(HARNE
 	@$(CC) $(CORE_FLAGS) -O0 --coverage -c -o $@.o $<
 	@$(CC) -Wl,--wrap=_exit --coverage -o $@ $@.o tests/core/coverage.c
 
+# --- parallel marking under ThreadSanitizer -------------------------------------------
+#
+# The unit tests of core_parallel.c once more, on this machine: marks that are not set
+# atomically, and work that changes hands without a lock, show here.
+
+.PHONY: core-parallel-race
+check-core: core-parallel-race
+core-parallel-race: $(B)/core-tsan/core_parallel
+	@TSAN_OPTIONS=exitcode=66:halt_on_error=1 setarch -R tests/run $<
+
+$(B)/core-tsan/%: tests/%.c $(CORE_DEPS) Makefile | $(HARNESS)
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(CC) $(CORE_FLAGS) -O1 -fsanitize=thread -DCORE_TSAN -o $@ $< -lpthread
+
 # --- the debug kernel: see tests/README.md -------------------------------------------
 #
 # Boots. fast: under everything that is quick. leaks: the same and kmemleak, which looks
@@ -561,6 +576,8 @@ help:
 	@echo 'make check-core   the collector core on this machine, under sanitizers'
 	@echo 'make check-kernels'
 	@echo '                  make check with other kernels (KERNELS="$(KERNELS)")'
+	@echo 'make core-parallel-race'
+	@echo '                  parallel marking under ThreadSanitizer'
 	@echo 'make fuzz-core    the same, random programs for FUZZ_SECONDS=60 (FUZZ_SEED=...)'
 	@echo 'make coverage     which lines of the core the unit tests run'
 	@echo 'make bench-core   marking and sweeping on this machine, beside libgc'

@@ -176,6 +176,8 @@ struct gcarena_counters {
 	u64 concurrent_ns;
 	u64 assist_ns;
 	u64 mark_total_ns;
+	u64 mark_workers_last;
+	u64 mark_shared;
 	u64 root_total_ns;
 	u64 sweep_total_ns;
 	u64 root_bytes_last;

@@ -17,7 +17,8 @@
  * all others. (A mostly parallel collector: H.-J. Boehm, A. Demers, S. Shenker, PLDI 1991.)
  *
  * All this is one state machine, advanced in slices by whoever holds the heap lock: a
- * worker, which has a bounded part of the processors; and threads that allocate, which
+ * worker, which has a bounded part of the processors, and so many helpers (helper.c) as that
+ * part has whole ones; and threads that allocate, which
  * help when the program would reach its goal before the trace does. Between slices the
  * lock is free. A thread that waits for it ends the slice.
  *
@@ -33,6 +34,7 @@
 
 #include "collect.h"
 #include "compat.h"
+#include "helper.h"
 #include "zeal.h"
 
 #define SLICE_NS	NSEC_PER_MSEC
@@ -77,6 +79,7 @@ enum phase {
  * @worked_ns: time spent tracing beside the program
  * @slice_end: when the slice has to end, CLOCK_MONOTONIC, ns
  * @slice_steps: at how many marker.steps it has to end
+ * @helpers: how many may help in it
  */
 struct gcarena_concurrent {
 	struct gcarena *arena;
@@ -92,6 +95,7 @@ struct gcarena_concurrent {
 	u64 worked_ns;
 	u64 slice_end;
 	u64 slice_steps;
+	unsigned int helpers;
 };
 
 /* For a new arena. */
@@ -100,6 +104,12 @@ bool gcarena_concurrent_default(u32 dirty_method)
 	uint value = READ_ONCE(concurrent);
 
 	return value > 1 || (value && dirty_method == GCARENA_DIRTY_PTE);
+}
+
+/* What tracing beside the program may take, in percent of one processor. */
+static unsigned int background_percent(void)
+{
+	return clamp(READ_ONCE(background_cpu_percent), 1U, 100U) * num_online_cpus();
 }
 
 /* Does a concurrent cycle pay now, as far as the last one tells? */
@@ -197,6 +207,7 @@ static int read_roots(struct gcarena *arena, struct gcarena_concurrent *c)
 	gcarena_owners_reap(arena);
 	c->marker.pause = slice_is_over;
 	gcarena_marker_resume(&c->marker);
+	gcarena_marker_set_helpers(&c->marker, 0);
 	ret = gcarena_roots_mark(arena, &c->marker, NULL, &bytes);
 	gcarena_marker_suspend(&c->marker);
 	gcarena_world_start(arena);
@@ -247,6 +258,7 @@ static int trace(struct gcarena *arena, struct gcarena_concurrent *c)
 
 	m->pause = slice_is_over;
 	gcarena_marker_resume(m);
+	gcarena_marker_set_helpers(m, c->helpers);
 	ret = gcarena_mark_dirty(m, c->dirty.pages, c->dirty.nr_pages, &c->dirty.page) ?:
 	      gcarena_mark_finish(m);
 	gcarena_marker_suspend(m);
@@ -374,6 +386,7 @@ static int assist(struct gcarena *arena, struct gcarena_concurrent *c, u64 steps
 	do {
 		c->slice_end = U64_MAX;
 		c->slice_steps = c->marker.steps + min_t(u64, steps, ASSIST_STEPS);
+		c->helpers = 0;
 		ret = slice(arena, c);
 	} while (far && ret == -EAGAIN && !gcarena_zeal_slice());
 	arena->counters.assist_ns += ktime_get_ns() - start;
@@ -402,6 +415,7 @@ int gcarena_concurrent_finish(struct gcarena *arena)
 	do {
 		c->slice_end = U64_MAX;
 		c->slice_steps = U64_MAX;
+		c->helpers = gcarena_helpers_beside(background_percent());
 		ret = slice(arena, c);
 	} while (ret == -EAGAIN);
 	return ret;
@@ -410,7 +424,7 @@ int gcarena_concurrent_finish(struct gcarena *arena)
 /* After @ns of work: leave the processors to others, as is their due. */
 static void rest(u64 ns)
 {
-	u32 percent = clamp(READ_ONCE(background_cpu_percent), 1U, 100U) * num_online_cpus();
+	u32 percent = background_percent();
 
 	if (percent < 100)
 		fsleep(div_u64(ns * (100 - percent), percent * NSEC_PER_USEC));
@@ -435,6 +449,7 @@ static bool work_slice(struct gcarena *arena, unsigned int *missed)
 	} else if (c) {
 		c->slice_end = start + SLICE_NS;
 		c->slice_steps = U64_MAX;
+		c->helpers = gcarena_helpers_beside(background_percent());
 		ret = slice(arena, c);
 	}
 	mutex_unlock(&arena->lock);

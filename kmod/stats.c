@@ -70,6 +70,8 @@ static void fill_counters(const struct gcarena_counters *c, struct gcarena_stats
 	stats->moved_objects = c->moved.objects;
 	stats->moved_bytes = c->moved.bytes;
 	stats->compact_total_ns = c->compact_total_ns;
+	stats->mark_workers_last = c->mark_workers_last;
+	stats->mark_shared = c->mark_shared;
 }
 
 /* GCARENA_IOC_STATS, under the heap lock. */

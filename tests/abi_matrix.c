@@ -176,7 +176,7 @@ AT(set, param, 8);
 AT(set, reserved, 12);
 AT(set, value, 16);
 
-SIZE(stats, 672);
+SIZE(stats, 688);
 AT(stats, size, 0);
 AT(stats, flags, 4);
 AT(stats, heap_objects, 8);
@@ -237,6 +237,8 @@ AT(stats, rounds, 440);
 AT(stats, concurrent_ns, 448);
 AT(stats, assist_ns, 456);
 AT(stats, pauses, 464);
+AT(stats, mark_workers_last, 672);
+AT(stats, mark_shared, 680);
 
 SIZE(object, 48);
 AT(object, size, 0);
@@ -693,7 +695,7 @@ FIXTURE_VARIANT_ADD(abi, set) {
 
 FIXTURE_VARIANT_ADD(abi, stats) {
 	.cmd = GCARENA_IOC_STATS,
-	.first_size = 672,
+	.first_size = 688,
 	.writes = true,
 	.fill = fill_stats,
 };

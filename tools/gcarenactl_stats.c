@@ -40,7 +40,7 @@ struct arena_view {
 	uint64_t stop_total_ns, stop_max_ns, stop_threads, stop_timeout_pid;
 	uint64_t num_minor_gc, old_objects, old_bytes, dirty_pages;
 	uint64_t num_concurrent_gc, concurrent_ns, assist_ns, pause_p99_ns;
-	uint64_t root_bytes, mark_stack_peak, mark_overflows;
+	uint64_t root_bytes, mark_stack_peak, mark_overflows, mark_workers, mark_shared;
 	/* what it is made of */
 	uint64_t owned_spans, huge_chunks, split_chunks;
 };
@@ -97,6 +97,8 @@ static const struct attribute stats_rows[] = {
 	ATTRIBUTE(BYTES, arena_view, root_bytes, "roots read by the last"),
 	ATTRIBUTE(BYTES, arena_view, mark_stack_peak, "largest mark stack"),
 	ATTRIBUTE(COUNT, arena_view, mark_overflows, "mark stack overflows"),
+	ATTRIBUTE(COUNT, arena_view, mark_workers, "threads that marked last"),
+	ATTRIBUTE(COUNT, arena_view, mark_shared, "mark stack pieces shared"),
 
 	ATTRIBUTE(COUNT, arena_view, owned_spans, "spans in threads' hands",
 		  .heading = "memory"),
@@ -192,6 +194,8 @@ static void view_collections(struct arena_view *view, const struct gcarena_stats
 	view->root_bytes = stats->root_bytes_last;
 	view->mark_stack_peak = stats->mark_stack_peak;
 	view->mark_overflows = stats->mark_overflows;
+	view->mark_workers = stats->mark_workers_last;
+	view->mark_shared = stats->mark_shared;
 }
 
 static void view_fill(struct arena_view *view, const struct gcarena_stats *stats)

@@ -169,6 +169,8 @@ static void fill_stats(struct gca_stats *stats, const struct gcarena_stats *k)
 		.concurrent_ns = k->concurrent_ns,
 		.assist_ns = k->assist_ns,
 		.gc_rounds = k->rounds,
+		.mark_workers = k->mark_workers_last,
+		.mark_shared = k->mark_shared,
 	};
 	fill_pauses(stats, k);
 }

@@ -659,6 +659,8 @@ struct gcarena_set {
  * @assist_ns: time that allocating threads spent helping them, ns; pauses included
  * @pauses: how many pauses there were; [0]: of less than 1 us, [i]: of 2^(i-1) us or more,
  *	but less than 2^i; the last one has no upper bound
+ * @mark_workers_last: threads that traced in the last collection, its own included
+ * @mark_shared: pieces of mark stack that they gave to each other, in all collections
  *
  * Always works, on an arena not yet created too (all zero). Counters fit
  * together at one moment: the arena's lock is held.
@@ -724,6 +726,8 @@ struct gcarena_stats {
 	__aligned_u64 concurrent_ns;
 	__aligned_u64 assist_ns;
 	__aligned_u64 pauses[GCARENA_PAUSE_BUCKETS];
+	__aligned_u64 mark_workers_last;
+	__aligned_u64 mark_shared;
 };
 
 /* Bits of &struct gcarena_object.state */
