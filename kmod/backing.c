@@ -205,21 +205,43 @@ static bool folio_take_dirty(struct folio *folio)
 	return dirty;
 }
 
+/*
+ * May folio_take_dirty() find something? Nearly always not: so this is what each page of
+ * the arena costs a look, and it only reads. The caller has ordered it behind the look at
+ * the page tables.
+ */
+static bool folio_may_be_dirty(struct folio *folio)
+{
+	return folio_test_dirty(folio) || folio_maybe_dma_pinned(folio) ||
+	       (IS_ENABLED(CONFIG_PT_RECLAIM) && folio_test_checked(folio));
+}
+
+static void chunk_take_dirty(const struct heap_chunk *chunk, unsigned long *pages,
+			     unsigned long first)
+{
+	const struct backing *backing = chunk->backing;
+	struct page *block = backing->contiguous ? backing_page(chunk, 0) : NULL;
+	unsigned int i;
+
+	for (i = 0; i < GCARENA_CHUNK_PAGES; i++) {
+		struct folio *folio = page_folio(block ? block + i : backing->pages[i]);
+
+		if (unlikely(folio_may_be_dirty(folio)) && folio_take_dirty(folio))
+			__set_bit(first + i, pages);
+	}
+}
+
 /* Note in @pages which pages are flagged dirty, or pinned for I/O; clear the flags. */
 void gcarena_backing_dirty(struct gcarena *arena, unsigned long *pages)
 {
-	unsigned int page;
 	u32 i;
 
+	smp_mb();	/* who unmaps a page clears its entry, then flags it */
 	for (i = 0; i < arena->heap.top; i++) {
 		struct heap_chunk *chunk = arena->heap.chunks[i];
 
-		for (page = 0; chunk && chunk->nr_used && page < GCARENA_CHUNK_PAGES; page++) {
-			struct folio *folio = page_folio(backing_page(chunk, page));
-
-			if (folio_take_dirty(folio))
-				__set_bit((unsigned long)i * GCARENA_CHUNK_PAGES + page, pages);
-		}
+		if (chunk && chunk->nr_used)
+			chunk_take_dirty(chunk, pages, (unsigned long)i * GCARENA_CHUNK_PAGES);
 		cond_resched();
 	}
 }
