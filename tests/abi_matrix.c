@@ -176,7 +176,7 @@ AT(set, param, 8);
 AT(set, reserved, 12);
 AT(set, value, 16);
 
-SIZE(stats, 672);
+SIZE(stats, 696);
 AT(stats, size, 0);
 AT(stats, flags, 4);
 AT(stats, heap_objects, 8);
@@ -237,6 +237,9 @@ AT(stats, rounds, 440);
 AT(stats, concurrent_ns, 448);
 AT(stats, assist_ns, 456);
 AT(stats, pauses, 464);
+AT(stats, quiet_bytes, 672);
+AT(stats, quiet_total, 680);
+AT(stats, quiet_faults, 688);
 
 SIZE(object, 48);
 AT(object, size, 0);

@@ -659,6 +659,10 @@ struct gcarena_set {
  * @assist_ns: time that allocating threads spent helping them, ns; pauses included
  * @pauses: how many pauses there were; [0]: of less than 1 us, [i]: of 2^(i-1) us or more,
  *	but less than 2^i; the last one has no upper bound
+ * @quiet_bytes: backing that is unmapped because it was not written for some collections,
+ *	so that looks for written pages leave it out
+ * @quiet_total: how often a chunk of it became so
+ * @quiet_faults: page faults that mapped one again
  *
  * Always works, on an arena not yet created too (all zero). Counters fit
  * together at one moment: the arena's lock is held.
@@ -724,6 +728,9 @@ struct gcarena_stats {
 	__aligned_u64 concurrent_ns;
 	__aligned_u64 assist_ns;
 	__aligned_u64 pauses[GCARENA_PAUSE_BUCKETS];
+	__aligned_u64 quiet_bytes;
+	__aligned_u64 quiet_total;
+	__aligned_u64 quiet_faults;
 };
 
 /* Bits of &struct gcarena_object.state */
