@@ -12,7 +12,8 @@
  *    be written at any time, without a trace before the end: it counts as dirty.
  *
  * Entries first, then flags: an entry that goes in between has moved its bit already. Both
- * are looked at chunk by chunk, but for quiet ones, where nobody can write (quiet.c).
+ * are looked at chunk by chunk, but for quiet ones, where nobody can write (quiet.c), and
+ * for those that hold no pointers. When there are some, what was written before tells again.
  *
  * Two ways to read and clear the entries:
  *

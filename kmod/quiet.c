@@ -68,24 +68,19 @@ void gcarena_nap_init(struct gcarena_nap *nap)
 	*nap = (struct gcarena_nap) { .patience = PATIENCE_MIN };
 }
 
-static const struct heap_chunk *chunk_in_use(const struct gcarena *arena, u32 index)
+/* Nobody wants to know who writes to a chunk that holds no pointers. */
+static bool is_loud(const struct gcarena *arena, u32 index)
 {
 	const struct heap_chunk *chunk = arena->heap.chunks[index];
 
-	return chunk && chunk->nr_used ? chunk : NULL;
-}
-
-static bool is_loud(const struct gcarena *arena, u32 index)
-{
-	const struct heap_chunk *chunk = chunk_in_use(arena, index);
-
-	return chunk && !gcarena_backing_is_quiet(chunk);
+	return chunk && chunk->nr_scanned && !gcarena_backing_is_quiet(chunk);
 }
 
 /**
  * gcarena_quiet_next_loud() - chunks to look at
  * @arena: the arena
- * @first: where to begin; set to the index of the first that is used and not quiet
+ * @first: where to begin; set to the index of the first that may hold pointers, and is
+ *	not quiet
  * @max: not more than so many
  *
  * Return: how many in a row, 0 at the end.
@@ -129,12 +124,11 @@ static void woken(const struct gcarena *arena, struct gcarena_nap *nap)
 /* Part of a walk. Shall the chunk be quiet? */
 static bool is_calm(const struct gcarena *arena, u32 index)
 {
-	const struct heap_chunk *chunk = chunk_in_use(arena, index);
 	struct gcarena_nap *nap;
 
-	if (!chunk || gcarena_backing_is_quiet(chunk))
+	if (!is_loud(arena, index))
 		return false;
-	nap = gcarena_backing_nap(chunk);
+	nap = gcarena_backing_nap(arena->heap.chunks[index]);
 	if (nap->asleep)
 		woken(arena, nap);
 	else if (nap->written)

@@ -696,7 +696,7 @@ FIXTURE_VARIANT_ADD(abi, set) {
 
 FIXTURE_VARIANT_ADD(abi, stats) {
 	.cmd = GCARENA_IOC_STATS,
-	.first_size = 672,
+	.first_size = 696,
 	.writes = true,
 	.fill = fill_stats,
 };
