@@ -45,7 +45,7 @@
 #include "arena.h"
 
 /* Cycles without a write, first and at most. */
-#define PATIENCE_MIN	2
+#define PATIENCE_MIN	4
 #define PATIENCE_MAX	64
 /* Cycles that it should stay quiet to be worth a page fault. */
 #define WORTH_CYCLES	8
