@@ -420,7 +420,7 @@ $(B)/core-tsan/%: tests/%.c $(CORE_DEPS) Makefile | $(HARNESS)
 
 DEBUG_PASSES    ?= fast leaks
 DEBUG_LIMIT     ?= 900
-DEBUG_FAST      ?= tests/kunit/results events verify minor mmap_collect abi_torn abi_matrix \
+DEBUG_FAST      ?= tests/kunit/results events verify minor quiet mmap_collect abi_torn abi_matrix \
 		   abi_fuzz lib_threads world_eintr world_life world_roots world_storm fault_nth
 DEBUG_LEAKS     ?= abi_alloc module_unload kill_collect
 DEBUG_LONG      ?= mmap_abuse lib_roots lib_graphs

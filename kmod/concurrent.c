@@ -39,9 +39,11 @@
 
 #define SLICE_NS	NSEC_PER_MSEC
 #define BATCH_SPANS	256
-#define MAX_ROUNDS	6
+#define MAX_ROUNDS	12
 /* With so little left to do, the next round can be the last. */
-#define LAST_STEPS	4096
+#define LAST_STEPS	512
+/* What a thread has to do for one allocation once all but recent writes have been traced. */
+#define CATCH_UP_STEPS	256
 /* Tracing that is done sooner is done at once: two stops cost more than one. */
 #define WORTH_NS	(500 * NSEC_PER_USEC)
 #define WORTH_BYTES	(4ULL << 20)
@@ -366,6 +368,15 @@ int gcarena_concurrent_begin(struct gcarena *arena, enum gcarena_collect_kind ki
 	return 0;
 }
 
+/*
+ * After the first round there is left what the program writes, and the world stands still
+ * for what it has written since the last but one: be quick, and let who writes help.
+ */
+static bool is_catching_up(const struct gcarena_concurrent *c)
+{
+	return c->rounds;
+}
+
 /* How many steps the trace is behind the program, as far as the last one tells. */
 static u64 steps_behind(const struct gcarena *arena, const struct gcarena_concurrent *c)
 {
@@ -374,6 +385,8 @@ static u64 steps_behind(const struct gcarena *arena, const struct gcarena_concur
 
 	if (gcarena_pacer_due(&arena->pacer))
 		return ASSIST_STEPS;
+	if (is_catching_up(c))
+		return CATCH_UP_STEPS;
 	return due > c->marker.steps ? due - c->marker.steps : 0;
 }
 
@@ -435,6 +448,7 @@ static bool work_slice(struct gcarena *arena, unsigned int *missed)
 {
 	struct gcarena_concurrent *c;
 	u64 start = ktime_get_ns();
+	bool hurry = false;
 	int ret = 0;
 
 	/* A synchronous cycle may wait for a stalled page fault: do not spin for it. */
@@ -450,12 +464,14 @@ static bool work_slice(struct gcarena *arena, unsigned int *missed)
 		c->slice_end = start + SLICE_NS;
 		c->slice_steps = U64_MAX;
 		c->helpers = gcarena_helpers_beside(background_percent());
+		hurry = is_catching_up(c);
 		ret = slice(arena, c);
 	}
 	mutex_unlock(&arena->lock);
 	if (ret != -EAGAIN)
 		return false;
-	rest(ktime_get_ns() - start);
+	if (!hurry)
+		rest(ktime_get_ns() - start);
 	return true;
 }
 

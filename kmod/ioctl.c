@@ -293,7 +293,7 @@ static const struct command commands[] = {
 		COMMAND(ioctl_set, gcarena_set, value, true,
 			.reserved = offsetof(struct gcarena_set, reserved)),
 	[_IOC_NR(GCARENA_IOC_STATS)] =
-		COMMAND(ioctl_stats, gcarena_stats, mark_shared, true),
+		COMMAND(ioctl_stats, gcarena_stats, quiet_faults, true),
 	[_IOC_NR(GCARENA_IOC_OBJECT)] =
 		COMMAND(ioctl_object, gcarena_object, state, true),
 	[_IOC_NR(GCARENA_IOC_PIN)] =

@@ -85,6 +85,9 @@ void gcarena_stats_fill(struct gcarena *arena, struct gcarena_stats *stats)
 	stats->next_gc = arena->pacer.goal;
 	stats->faults = atomic64_read(&arena->faults);
 	stats->populated_pages = atomic64_read(&arena->populated_pages);
+	stats->quiet_bytes = (u64)atomic_read(&arena->quiet.chunks) << GCARENA_CHUNK_SHIFT;
+	stats->quiet_total = arena->quiet.total;
+	stats->quiet_faults = atomic64_read(&arena->quiet.faults);
 }
 
 /* GCARENA_IOC_INFO, under the heap lock. */

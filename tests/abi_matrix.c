@@ -176,7 +176,7 @@ AT(set, param, 8);
 AT(set, reserved, 12);
 AT(set, value, 16);
 
-SIZE(stats, 688);
+SIZE(stats, 712);
 AT(stats, size, 0);
 AT(stats, flags, 4);
 AT(stats, heap_objects, 8);
@@ -239,6 +239,9 @@ AT(stats, assist_ns, 456);
 AT(stats, pauses, 464);
 AT(stats, mark_workers_last, 672);
 AT(stats, mark_shared, 680);
+AT(stats, quiet_bytes, 688);
+AT(stats, quiet_total, 696);
+AT(stats, quiet_faults, 704);
 
 SIZE(object, 48);
 AT(object, size, 0);
@@ -695,7 +698,7 @@ FIXTURE_VARIANT_ADD(abi, set) {
 
 FIXTURE_VARIANT_ADD(abi, stats) {
 	.cmd = GCARENA_IOC_STATS,
-	.first_size = 688,
+	.first_size = 712,
 	.writes = true,
 	.fill = fill_stats,
 };

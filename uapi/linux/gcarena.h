@@ -661,6 +661,10 @@ struct gcarena_set {
  *	but less than 2^i; the last one has no upper bound
  * @mark_workers_last: threads that traced in the last collection, its own included
  * @mark_shared: pieces of mark stack that they gave to each other, in all collections
+ * @quiet_bytes: backing that is unmapped because it was not written for some collections,
+ *	so that looks for written pages leave it out
+ * @quiet_total: how often a chunk of it became so
+ * @quiet_faults: page faults that mapped one again
  *
  * Always works, on an arena not yet created too (all zero). Counters fit
  * together at one moment: the arena's lock is held.
@@ -728,6 +732,9 @@ struct gcarena_stats {
 	__aligned_u64 pauses[GCARENA_PAUSE_BUCKETS];
 	__aligned_u64 mark_workers_last;
 	__aligned_u64 mark_shared;
+	__aligned_u64 quiet_bytes;
+	__aligned_u64 quiet_total;
+	__aligned_u64 quiet_faults;
 };
 
 /* Bits of &struct gcarena_object.state */
