@@ -30,6 +30,7 @@ union gcarena_args {
 	struct gcarena_stats stats;
 	struct gcarena_object object;
 	struct gcarena_pin pin;
+	struct gcarena_id id;
 	struct {
 		u32 size;
 		u32 flags;
@@ -231,6 +232,11 @@ static int ioctl_unpin(struct gcarena *arena, union gcarena_args *args)
 	return gcarena_object_unpin(arena, args->pin.addr);
 }
 
+static int ioctl_id(struct gcarena *arena, union gcarena_args *args)
+{
+	return gcarena_object_id(arena, &args->id);
+}
+
 /**
  * struct command - one row of the table
  * @call: does the work on the copied structure
@@ -300,6 +306,8 @@ static const struct command commands[] = {
 		COMMAND(ioctl_pin, gcarena_pin, addr, false),
 	[_IOC_NR(GCARENA_IOC_UNPIN)] =
 		COMMAND(ioctl_unpin, gcarena_pin, addr, false),
+	[_IOC_NR(GCARENA_IOC_ID)] =
+		COMMAND(ioctl_id, gcarena_id, id, true),
 };
 
 static int check_common(const struct command *command, const union gcarena_args *args)

@@ -619,3 +619,12 @@ long op_unpin(struct worker *w)
 {
 	return change_pin(w, GCARENA_IOC_UNPIN);
 }
+
+long op_id(struct worker *w)
+{
+	struct gcarena_id args = { .addr = choose_object(w) + below(w, DICE_VALUE, 64) };
+
+	if (one_in(w, DICE_VALUE, 4))
+		args.addr = choose_memory(w);
+	return command(w, choose_fd_of(w, args.addr), GCARENA_IOC_ID, &args, sizeof(args), NULL);
+}

@@ -29,6 +29,7 @@ static const int own[][MAX_OWN] = {
 	[_IOC_NR(GCARENA_IOC_OBJECT)] = { ENOENT },
 	[_IOC_NR(GCARENA_IOC_PIN)] = { ENXIO, ENOENT, ENOSPC },
 	[_IOC_NR(GCARENA_IOC_UNPIN)] = { ENXIO, ENOENT },
+	[_IOC_NR(GCARENA_IOC_ID)] = { ENOENT },
 };
 
 static bool contains(const int *list, int error)
@@ -41,7 +42,7 @@ static bool contains(const int *list, int error)
 
 static const char * const names[] = {
 	"INFO", "CREATE", "CLASSES", "TYPE_ADD", "REFILL", "RELEASE", "ALLOC", "FREE", "COLLECT",
-	"ROOTS_ADD", "ROOTS_DEL", "SET", "STATS", "OBJECT", "PIN", "UNPIN",
+	"ROOTS_ADD", "ROOTS_DEL", "SET", "STATS", "OBJECT", "PIN", "UNPIN", "ID",
 };
 
 static bool is_command(unsigned int cmd)
