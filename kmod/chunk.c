@@ -160,7 +160,7 @@ static bool chunk_fit(struct gcarena_heap *heap, u32 index, unsigned int nr, u64
 	struct heap_chunk *chunk = heap->chunks[index];
 	unsigned long first;
 
-	if (chunk->longest_free < nr)
+	if (chunk->longest_free < nr || chunk->apart)
 		return false;
 	first = bitmap_find_next_zero_area(chunk->used, GCARENA_CHUNK_BLOCKS, 0, nr, 0);
 	if (first >= GCARENA_CHUNK_BLOCKS) {

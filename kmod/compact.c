@@ -43,6 +43,8 @@
 #include "compact.h"
 #include "ids.h"
 #include "layout.h"
+#include "remember.h"
+#include "words.h"
 
 #define COMPACT_UNIT		16UL	/* every object begins at a multiple */
 #define CHUNK_UNITS	(GCARENA_CHUNK_BYTES / COMPACT_UNIT)
@@ -54,6 +56,7 @@
  * @next: on compact->forwards
  * @from: the span
  * @into: the span that takes it as it is, or NULL: see @to
+ * @reserved: of @to, so many are taken already; see plan_region_span()
  * @rank: for each word of the bitmaps: objects before it
  * @to: new offsets of the objects, in order of their slots
  */
@@ -61,6 +64,7 @@ struct compact_forward {
 	struct compact_forward *next;
 	struct heap_span *from;
 	struct heap_span *into;
+	u32 reserved;
 	u16 *rank;
 	u64 to[];
 };
@@ -76,16 +80,16 @@ struct compact_chunk {
 };
 
 /**
- * gcarena_compact_init() - prepare a compaction
+ * gcarena_compact_init_none() - prepare a compaction of some chunks
  * @c: the compaction
  * @heap: the heap; no chunk is added to it until the end
  *
+ * Which ones: gcarena_compact_add().
+ *
  * Return: 0 or -ENOMEM. After 0, gcarena_compact_destroy() must be called.
  */
-int gcarena_compact_init(struct gcarena_compact *c, struct gcarena_heap *heap)
+int gcarena_compact_init_none(struct gcarena_compact *c, struct gcarena_heap *heap)
 {
-	u32 i;
-
 	memset(c, 0, sizeof(*c));
 	c->heap = heap;
 	c->dirty_page = U64_MAX;
@@ -94,16 +98,29 @@ int gcarena_compact_init(struct gcarena_compact *c, struct gcarena_heap *heap)
 		return -ENOMEM;
 	c->nr_chunks = heap->top;
 	c->end = (u64)heap->top << GCARENA_CHUNK_SHIFT;
-	for (i = 0; i < c->nr_chunks; i++) {
-		if (!heap->chunks[i])
-			continue;
-		c->chunks[i] = kvcalloc(1, sizeof(*c->chunks[i]), GCARENA_GFP);
-		if (!c->chunks[i]) {
-			gcarena_compact_destroy(c);
-			return -ENOMEM;
-		}
-	}
 	return 0;
+}
+
+/* Objects of chunk @index may move. Return: 0 or -ENOMEM. */
+int gcarena_compact_add(struct gcarena_compact *c, u32 index)
+{
+	c->chunks[index] = kvcalloc(1, sizeof(*c->chunks[index]), GCARENA_GFP);
+	return c->chunks[index] ? 0 : -ENOMEM;
+}
+
+/* Prepare a compaction of all there is. Return: as gcarena_compact_init_none(). */
+int gcarena_compact_init(struct gcarena_compact *c, struct gcarena_heap *heap)
+{
+	int ret = gcarena_compact_init_none(c, heap);
+	u32 i;
+
+	for (i = 0; i < c->nr_chunks && !ret; i++) {
+		if (heap->chunks[i])
+			ret = gcarena_compact_add(c, i);
+	}
+	if (ret)
+		gcarena_compact_destroy(c);
+	return ret;
 }
 
 /* Nothing is planned, or what was has been cancelled or done. */
@@ -129,13 +146,15 @@ static u64 slot_start(const struct heap_slot *slot)
 static void pin(struct gcarena_compact *c, u64 offset)
 {
 	struct heap_slot slot = gcarena_heap_resolve(c->heap, offset);
+	struct compact_chunk *chunk;
 	u64 start;
 
 	if (!slot.span || !gcarena_slot_allocated(&slot))
 		return;
 	start = slot_start(&slot);
-	__set_bit(start % GCARENA_CHUNK_BYTES / COMPACT_UNIT,
-		  c->chunks[start >> GCARENA_CHUNK_SHIFT]->pinned);
+	chunk = c->chunks[start >> GCARENA_CHUNK_SHIFT];
+	if (chunk)
+		__set_bit(start % GCARENA_CHUNK_BYTES / COMPACT_UNIT, chunk->pinned);
 }
 
 /**
@@ -275,6 +294,7 @@ static int forward_add(struct gcarena_compact *c, struct heap_span *span, struct
 		return -ENOMEM;
 	f->from = span;
 	f->into = into;
+	f->reserved = 0;
 	f->rank = (u16 *)&f->to[nr];
 	if (!into)
 		rank(f);
@@ -541,12 +561,31 @@ static int plan_span(struct gcarena_compact *c, struct heap_span *span, u32 belo
 	return ret;
 }
 
+/* Slots that were taken for objects that stay after all. */
+static void unreserve(struct gcarena_compact *c, struct compact_forward *f)
+{
+	struct heap_slot slot;
+
+	while (f->reserved) {
+		slot = gcarena_heap_resolve(c->heap, f->to[--f->reserved]);
+		slot.span->words[slot.index / 64].alloc &= ~BIT_ULL(slot.index % 64);
+		slot.span->nr_used--;
+		list_del_init(&slot.span->link);
+		gcarena_span_settle(c->heap, slot.span);
+	}
+}
+
 /* Take back what was planned after @last. */
 static void cancel_to(struct gcarena_compact *c, const struct compact_forward *last)
 {
-	while (c->forwards != last) {
-		if (c->forwards->into)
-			gcarena_span_destroy(c->heap, c->forwards->into);
+	struct compact_forward *f;
+
+	while ((f = c->forwards) != last) {
+		unreserve(c, f);
+		if (f->into)
+			gcarena_span_destroy(c->heap, f->into);
+		if (list_empty(&f->from->link))
+			gcarena_span_settle(c->heap, f->from);
 		forward_drop(c);
 	}
 }
@@ -596,6 +635,102 @@ void gcarena_compact_cancel(struct gcarena_compact *c)
 	cancel_to(c, NULL);
 }
 
+/* ---- The plan for regions ------------------------------------------------------ */
+
+/*
+ * A span with room for another object of @from's sort: one there is, or a new one in a chunk
+ * there is; one in a chunk that is to be emptied only if there is nothing else. What
+ * is being emptied is on no list.
+ */
+static struct heap_span *span_with_room(struct gcarena_compact *c, struct heap_span *from)
+{
+	struct heap_bucket *bucket = gcarena_span_bucket(c->heap, from);
+	struct heap_span *span, *new;
+
+	span = list_first_entry_or_null(&bucket->partial, struct heap_span, link);
+	if (span && !gcarena_heap_chunk(c->heap, span->start)->apart)
+		return span;
+	new = gcarena_span_create_below(c->heap, from->layout, from->class, c->heap->top);
+	if (!IS_ERR(new))
+		list_add(&new->link, &bucket->partial);
+	return IS_ERR(new) && PTR_ERR(new) == -ENOSPC && span ? span : new;
+}
+
+/* Take the first free slot of a span that has one. Return: its offset. */
+static u64 reserve(struct gcarena_compact *c, struct heap_span *span)
+{
+	unsigned int w = 0;
+	u64 free;
+	u32 i;
+
+	while (!(free = gcarena_span_valid(span, w) & ~span->words[w].alloc))
+		w++;
+	i = w * 64 + __ffs64(free);
+	span->words[w].alloc |= BIT_ULL(i % 64);
+	if (++span->nr_used == span->nr_slots) {
+		list_del_init(&span->link);
+		gcarena_span_settle(c->heap, span);
+	}
+	return span->start + i * span->slot_bytes;
+}
+
+/*
+ * Empty @span, slot by slot. The slots are taken at once, so that the next span finds others.
+ * Return: 0; -ENOSPC: there is no room; -ENOMEM.
+ */
+static int plan_region_span(struct gcarena_compact *c, struct heap_span *span)
+{
+	const struct compact_forward *last = c->forwards;
+	struct heap_span *into;
+	int ret;
+
+	ret = forward_add(c, span, NULL);
+	if (ret)
+		return ret;
+	list_del_init(&span->link);
+	while (c->forwards->reserved < span->nr_used) {
+		into = span_with_room(c, span);
+		if (IS_ERR(into)) {
+			cancel_to(c, last);
+			return PTR_ERR(into);
+		}
+		c->forwards->to[c->forwards->reserved++] = reserve(c, into);
+	}
+	return 0;
+}
+
+/**
+ * gcarena_compact_plan_region() - plan to empty what can be emptied of a chunk
+ * @c: the compaction, with the chunk and all pins; the heap is swept
+ * @index: the chunk
+ * @budget: most bytes of objects to move, but for one span; what is planned is taken off
+ *
+ * Return: 0: there is nothing left to do in there; -EAGAIN: the budget is used up;
+ * -ENOMEM, -EINTR: what was planned before stays planned.
+ */
+int gcarena_compact_plan_region(struct gcarena_compact *c, u32 index, u64 *budget)
+{
+	unsigned long block = 0;
+	struct heap_span *span;
+	u64 bytes;
+	int ret;
+
+	while ((span = span_in_chunk(c, index, &block))) {
+		if (!may_move(c, span))
+			continue;
+		bytes = span->nr_used * span->slot_bytes;
+		if (bytes > *budget && c->forwards)
+			return -EAGAIN;
+		ret = plan_region_span(c, span) ?: may_go_on(c);
+		if (ret == -ENOSPC)
+			continue;
+		if (ret)
+			return ret;
+		*budget -= min(*budget, bytes);
+	}
+	return 0;
+}
+
 /* ---- Moving: from here on nothing fails ---------------------------------------- */
 
 /* The kernel's writes leave no trace in page tables. */
@@ -604,7 +739,9 @@ static void wrote(struct gcarena_compact *c, u64 offset, u64 bytes)
 	gcarena_backing_mark_dirty(c->heap, offset, bytes);
 }
 
-static void copy_object(struct gcarena_compact *c, struct heap_span *span, u32 index, u64 to)
+/* @taken: the slot is reserved, and counted. */
+static void copy_object(struct gcarena_compact *c, struct heap_span *span, u32 index, u64 to,
+			bool taken)
 {
 	struct heap_slot slot = gcarena_heap_resolve(c->heap, to);
 	struct heap_slot_word *word = &slot.span->words[slot.index / 64];
@@ -618,7 +755,7 @@ static void copy_object(struct gcarena_compact *c, struct heap_span *span, u32 i
 		word->mark |= BIT_ULL(slot.index % 64);
 	slot.span->zeroed = false;
 	gcarena_id_move(c->heap, span, index, &slot);
-	if (++slot.span->nr_used < slot.span->nr_slots)
+	if (taken || ++slot.span->nr_used < slot.span->nr_slots)
 		return;
 	list_del_init(&slot.span->link);
 	gcarena_span_settle(c->heap, slot.span);
@@ -633,7 +770,7 @@ static void copy_objects(struct gcarena_compact *c, const struct compact_forward
 	for (w = 0; w < gcarena_span_nr_words(span); w++) {
 		for (rest = span->words[w].alloc; rest; rest &= rest - 1) {
 			i = w * 64 + __ffs64(rest);
-			copy_object(c, span, i, new_start(f, i));
+			copy_object(c, span, i, new_start(f, i), f->reserved);
 		}
 	}
 }
@@ -674,8 +811,9 @@ static void copy_all(struct gcarena_compact *c)
 	}
 }
 
-static void update_word(struct gcarena_compact *c, unsigned long *word, u64 at)
+static void update_word(void *data, unsigned long *word, u64 at)
 {
+	struct gcarena_compact *c = data;
 	u64 offset = READ_ONCE(*word) - c->heap->base, to;
 
 	to = gcarena_compact_forward(c, offset);
@@ -688,64 +826,21 @@ static void update_word(struct gcarena_compact *c, unsigned long *word, u64 at)
 	wrote(c, at, sizeof(*word));
 }
 
-/* Whole elements of at most 64 words from @at on; the end may cut the last one off. */
-static void update_short(struct gcarena_compact *c, const struct heap_layout *layout, u64 at,
-			 u64 nr)
-{
-	unsigned long *words = gcarena_heap_kaddr(c->heap, at);
-	u64 done, word, rest;
-
-	for (done = 0; done < nr; done += layout->elem_words) {
-		rest = layout->map[0];
-		if (nr - done < layout->elem_words)
-			rest &= BIT_ULL(nr - done) - 1;
-		for (; rest; rest &= rest - 1) {
-			word = done + __ffs64(rest);
-			update_word(c, words + word, at + word * sizeof(u64));
-		}
-	}
-}
-
-/* @phase: words of an element that come before @at. */
-static void update_elements(struct gcarena_compact *c, const struct heap_layout *layout, u64 at,
-			    u64 nr, u32 phase)
-{
-	unsigned long *words = gcarena_heap_kaddr(c->heap, at);
-	u64 done, n;
-
-	for (done = 0; done < nr; done += n, phase = 0) {
-		unsigned long bit = phase;
-
-		n = min_t(u64, layout->elem_words - phase, nr - done);
-		for_each_set_bit_from(bit, layout->map, phase + n) {
-			u64 word = done + bit - phase;
-
-			update_word(c, words + word, at + word * sizeof(u64));
-		}
-	}
-}
-
-/* Words in one piece. */
-static void update_words(struct gcarena_compact *c, const struct heap_layout *layout, u64 at,
-			 u64 nr, u32 phase)
-{
-	if (layout->scan == GCARENA_SCAN_SHORT && !phase)
-		update_short(c, layout, at, nr);
-	else
-		update_elements(c, layout, at, nr, phase);
-}
-
 static void update_object(struct gcarena_compact *c, const struct heap_span *span, u64 start)
 {
 	u64 at, n, end = start + span->slot_bytes;
-	u32 phase;
 
 	for (at = start; at < end; at += n) {
 		n = piece(at, end);
-		div_u64_rem((at - start) / sizeof(u64), span->layout->elem_words, &phase);
-		update_words(c, span->layout, at, n / sizeof(u64), phase);
+		gcarena_words_each(c->heap, span, start, at, at + n, update_word, c);
 		cond_resched();
 	}
+}
+
+/* Are pointers in its objects known to be some? */
+static bool has_pointers(const struct heap_span *span)
+{
+	return span->layout->scan != GCARENA_SCAN_NONE && span->layout->scan != GCARENA_SCAN_ALL;
 }
 
 /* The one place where all pointers that are known to be some are changed. */
@@ -756,8 +851,7 @@ static void update_all(struct gcarena_compact *c)
 	u32 i;
 
 	while ((span = gcarena_span_next(c->heap, &pos))) {
-		if (span->layout->scan == GCARENA_SCAN_NONE ||
-		    span->layout->scan == GCARENA_SCAN_ALL || *forward_of(c, span->start))
+		if (!has_pointers(span) || *forward_of(c, span->start))
 			continue;
 		for (i = 0; i < span->nr_slots; i++) {
 			if (slot_is_marked(span, i))
@@ -777,6 +871,18 @@ static void vacate(struct gcarena_compact *c, struct heap_span *span)
 	gcarena_span_destroy(c->heap, span);
 }
 
+static void vacate_all(struct gcarena_compact *c)
+{
+	struct heap_span *span;
+
+	while (c->forwards) {
+		span = c->forwards->from;
+		forward_drop(c);
+		vacate(c, span);
+		cond_resched();
+	}
+}
+
 /**
  * gcarena_compact_move() - do what is planned
  * @c: the compaction
@@ -785,16 +891,99 @@ static void vacate(struct gcarena_compact *c, struct heap_span *span)
  */
 void gcarena_compact_move(struct gcarena_compact *c)
 {
-	struct heap_span *span;
-
 	if (!c->forwards)
 		return;
 	copy_all(c);
 	update_all(c);
-	while (c->forwards) {
-		span = c->forwards->from;
-		forward_drop(c);
-		vacate(c, span);
-		cond_resched();
+	vacate_all(c);
+}
+
+/* ---- Regions: all that matters is on their cards ------------------------------- */
+
+static void pin_word(void *data, unsigned long *word, u64 at)
+{
+	gcarena_compact_pin_words(data, word, 1);
+}
+
+/* The span that a card lies in, or NULL: there is none any more. */
+static struct heap_span *span_of_card(const struct gcarena_compact *c, u64 card)
+{
+	u64 offset = card << GCARENA_CARD_SHIFT;
+	const struct heap_chunk *chunk = gcarena_heap_chunk(c->heap, offset);
+
+	return chunk ? chunk->blocks[gcarena_block_of(offset)].span : NULL;
+}
+
+/**
+ * gcarena_compact_pin_cards() - pin what CONSERVATIVE objects may point to in a region
+ * @c: the compaction, with the region's chunk
+ * @region: the region; its cards are complete
+ */
+void gcarena_compact_pin_cards(struct gcarena_compact *c, const struct gcarena_region *region)
+{
+	const struct heap_span *span;
+	u64 from;
+	u32 i;
+
+	for (i = 0; i < region->nr; i++) {
+		span = span_of_card(c, region->cards[i]);
+		from = region->cards[i] << GCARENA_CARD_SHIFT;
+		if (span && span->layout->scan == GCARENA_SCAN_ALL)
+			gcarena_words_between(c->heap, span, from, from + GCARENA_CARD_BYTES,
+					      pin_word, c);
 	}
+}
+
+static bool is_emptied(const struct gcarena_compact *c, const struct heap_span *span)
+{
+	const struct compact_chunk *chunk = c->chunks[span->start >> GCARENA_CHUNK_SHIFT];
+
+	return chunk && chunk->forward[gcarena_block_of(span->start)];
+}
+
+static void update_cards(struct gcarena_compact *c, const struct gcarena_region *region)
+{
+	const struct heap_span *span;
+	u64 from;
+	u32 i;
+
+	for (i = 0; i < region->nr; i++) {
+		span = span_of_card(c, region->cards[i]);
+		from = region->cards[i] << GCARENA_CARD_SHIFT;
+		if (span && has_pointers(span) && !is_emptied(c, span))
+			gcarena_words_between(c->heap, span, from, from + GCARENA_CARD_BYTES,
+					      update_word, c);
+		if (i % COMPACT_INTERVAL == 0)
+			cond_resched();
+	}
+}
+
+/* Objects that have just moved may point to each other. */
+static void update_copies(struct gcarena_compact *c)
+{
+	const struct compact_forward *f;
+	u32 i;
+
+	for (f = c->forwards; f; f = f->next) {
+		for (i = 0; i < f->reserved && has_pointers(f->from); i++)
+			update_object(c, gcarena_heap_resolve(c->heap, f->to[i]).span, f->to[i]);
+	}
+}
+
+/**
+ * gcarena_compact_move_regions() - do what gcarena_compact_plan_region() has planned
+ * @c: the compaction
+ * @regions: all regions of which something is planned
+ * @nr: how many
+ */
+void gcarena_compact_move_regions(struct gcarena_compact *c, const struct gcarena_region *regions,
+				  u32 nr)
+{
+	if (!c->forwards)
+		return;
+	copy_all(c);
+	update_copies(c);
+	while (nr--)
+		update_cards(c, &regions[nr]);
+	vacate_all(c);
 }

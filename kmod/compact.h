@@ -6,6 +6,7 @@
 
 struct compact_chunk;
 struct compact_forward;
+struct gcarena_region;
 
 /**
  * struct gcarena_compact - one compaction
@@ -30,6 +31,8 @@ struct gcarena_compact {
 };
 
 int gcarena_compact_init(struct gcarena_compact *c, struct gcarena_heap *heap);
+int gcarena_compact_init_none(struct gcarena_compact *c, struct gcarena_heap *heap);
+int gcarena_compact_add(struct gcarena_compact *c, u32 index);
 void gcarena_compact_destroy(struct gcarena_compact *c);
 void gcarena_compact_pin_words(struct gcarena_compact *c, const unsigned long *words, size_t nr);
 int gcarena_compact_pin_conservative(struct gcarena_compact *c);
@@ -38,5 +41,9 @@ int gcarena_compact_plan_spans(struct gcarena_compact *c);
 u64 gcarena_compact_forward(const struct gcarena_compact *c, u64 offset);
 void gcarena_compact_cancel(struct gcarena_compact *c);
 void gcarena_compact_move(struct gcarena_compact *c);
+void gcarena_compact_pin_cards(struct gcarena_compact *c, const struct gcarena_region *region);
+int gcarena_compact_plan_region(struct gcarena_compact *c, u32 index, u64 *budget);
+void gcarena_compact_move_regions(struct gcarena_compact *c, const struct gcarena_region *regions,
+				  u32 nr);
 
 #endif

@@ -120,6 +120,7 @@ struct heap_block {
  * @nr_used: blocks that belong to a span
  * @nr_scanned: of these, blocks whose objects may hold pointers
  * @longest_free: no run of free blocks is longer than this (may be shorter)
+ * @apart: it is to be emptied: no new span is made here; see remember.c
  * @used: blocks that belong to a span
  * @dirty: blocks that belonged to a span at some time: no longer all zero
  * @blocks: what each block is used for
@@ -130,6 +131,7 @@ struct heap_chunk {
 	u16 nr_used;
 	u16 nr_scanned;
 	u16 longest_free;
+	bool apart;
 	DECLARE_BITMAP(used, GCARENA_CHUNK_BLOCKS);
 	DECLARE_BITMAP(dirty, GCARENA_CHUNK_BLOCKS);
 	struct heap_block blocks[GCARENA_CHUNK_BLOCKS];

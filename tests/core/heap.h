@@ -21,6 +21,7 @@
 #include "../../kmod/mark.c"
 #include "../../kmod/crew.c"
 #include "../../kmod/compact.c"
+#include "../../kmod/remember.c"
 #include "../../kmod/pacer.c"
 
 #include "core/helpers.h"

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Remembering: which words of the heap point into chunks that are to be emptied.
+ *
+ * To move an object, everything that points to it has to be found while the world stands
+ * still. A compacting collection looks at the whole heap for that. Here a few chunks
+ * (regions) are chosen before; then the heap is gone through while the program runs, and
+ * for each region the places are noted where words point into it (a remembered set, as in
+ * D. Detlefs et al.: Garbage-first garbage collection, ISMM 2004; here made when it is
+ * needed and dropped after, so that nobody has to keep it up). What is written meanwhile
+ * is found by the pages' dirty bits, and looked at again. So little is left for the stop.
+ *
+ * Invariant, from the end of the first pass on: a word of an object in the heap that points
+ * into a region is on one of its cards, or on a page written since the last look, or the
+ * region was given up. So it does not matter what happens to spans and objects in between:
+ * regions are addresses, and what is in there at the stop is moved or not.
+ *
+ * Needs the heap lock, which may be dropped between any two calls. Reads objects while the
+ * program writes to them.
+ */
+#include "remember.h"
+#include "words.h"
+
+#define FIRST_CARDS	64U
+#define CHOOSE_INTERVAL	16U
+
+/**
+ * gcarena_remember_init() - nothing is chosen yet
+ * @r: zeroed memory, or any
+ * @heap: the heap
+ * @room: most regions
+ * @max_cards: most cards of one
+ *
+ * Return: 0 or -ENOMEM. In any case gcarena_remember_destroy() may be called.
+ */
+int gcarena_remember_init(struct gcarena_remember *r, struct gcarena_heap *heap, u32 room,
+			  u32 max_cards)
+{
+	memset(r, 0, sizeof(*r));
+	r->heap = heap;
+	r->nr_chunks = heap->top;
+	r->end = (u64)heap->top << GCARENA_CHUNK_SHIFT;
+	r->room = min_t(u32, room, U16_MAX - 1);
+	r->max_cards = max_cards;
+	r->region_of = kvcalloc(max(heap->top, 1U), sizeof(*r->region_of), GCARENA_GFP);
+	r->regions = kvcalloc(r->room, sizeof(*r->regions), GCARENA_GFP);
+	return r->region_of && r->regions ? 0 : -ENOMEM;
+}
+
+static struct heap_chunk *chunk_of(const struct gcarena_remember *r,
+				   const struct gcarena_region *region)
+{
+	/* It may have been given back, and the table may even be shorter. */
+	return gcarena_heap_chunk(r->heap, (u64)region->chunk << GCARENA_CHUNK_SHIFT);
+}
+
+static void forget_cards(struct gcarena_region *region)
+{
+	kvfree(region->cards);
+	region->cards = NULL;
+	region->nr = 0;
+	region->room = 0;
+}
+
+/* The region has been emptied, or will not be. Its chunk is like all others again. */
+void gcarena_region_done(struct gcarena_remember *r, struct gcarena_region *region)
+{
+	struct heap_chunk *chunk = chunk_of(r, region);
+
+	forget_cards(region);
+	r->region_of[region->chunk] = 0;
+	if (chunk)
+		chunk->apart = false;
+}
+
+void gcarena_remember_destroy(struct gcarena_remember *r)
+{
+	for (; r->regions && r->next < r->nr; r->next++)
+		gcarena_region_done(r, &r->regions[r->next]);
+	kvfree(r->regions);
+	kvfree(r->region_of);
+	memset(r, 0, sizeof(*r));
+}
+
+/* ---- Choosing ----------------------------------------------------------------- */
+
+/**
+ * struct worth - what emptying a chunk costs and gains
+ * @used: bytes of objects that would move
+ * @gain: bytes of their spans
+ */
+struct worth {
+	u64 used;
+	u64 gain;
+};
+
+static bool may_ever_move(const struct heap_span *span)
+{
+	return !span->lease && span->class != GCARENA_CLASS_LARGE &&
+	       span->layout->scan != GCARENA_SCAN_ALL;
+}
+
+static struct worth worth_of(const struct heap_chunk *chunk)
+{
+	struct worth worth = { };
+	struct heap_span *span;
+	unsigned long block = 0;
+
+	while ((block = find_next_bit(chunk->used, GCARENA_CHUNK_BLOCKS, block)) <
+	       GCARENA_CHUNK_BLOCKS) {
+		span = chunk->blocks[block].span;
+		block += span->bytes >> GCARENA_BLOCK_SHIFT;
+		if (!may_ever_move(span))
+			continue;
+		worth.used += span->nr_used * span->slot_bytes;
+		worth.gain += span->bytes;
+	}
+	/* What is in no span is not given back alone, as long as anything is in the chunk. */
+	if (worth.gain == (u64)chunk->nr_used << GCARENA_BLOCK_SHIFT)
+		worth.gain = GCARENA_CHUNK_BYTES;
+	return worth;
+}
+
+/* Those with the least in them first; of equal ones the higher. */
+static void insert(struct gcarena_remember *r, struct gcarena_region new)
+{
+	u32 i;
+
+	if (r->nr == r->room) {
+		if (new.used > r->regions[r->nr - 1].used)
+			return;
+		r->nr--;
+	}
+	for (i = r->nr++; i && new.used <= r->regions[i - 1].used; i--)
+		r->regions[i] = r->regions[i - 1];
+	r->regions[i] = new;
+}
+
+/*
+ * Nobody shall be given memory in there from now on, if there is any other. That is
+ * no more than a wish: nothing depends on it.
+ */
+static void set_apart(struct gcarena_remember *r, const struct gcarena_region *region)
+{
+	struct heap_chunk *chunk = chunk_of(r, region);
+	struct heap_bucket *bucket;
+	struct heap_span *span;
+	unsigned long block = 0;
+
+	chunk->apart = true;
+	while ((block = find_next_bit(chunk->used, GCARENA_CHUNK_BLOCKS, block)) <
+	       GCARENA_CHUNK_BLOCKS) {
+		span = chunk->blocks[block].span;
+		block += span->bytes >> GCARENA_BLOCK_SHIFT;
+		if (!may_ever_move(span) || span->nr_used == span->nr_slots)
+			continue;
+		bucket = gcarena_span_bucket(r->heap, span);
+		list_del_init(&span->link);
+		list_add_tail(&span->link, &bucket->partial);
+	}
+}
+
+/* Keep the best ones, of @most bytes in all. */
+static void keep(struct gcarena_remember *r, u64 most)
+{
+	u64 used = 0;
+	u32 i;
+
+	for (i = 0; i < r->nr && used + r->regions[i].used <= most; i++)
+		used += r->regions[i].used;
+	r->nr = i;
+	for (i = 0; i < r->nr; i++) {
+		r->region_of[r->regions[i].chunk] = i + 1;
+		set_apart(r, &r->regions[i]);
+	}
+}
+
+/**
+ * gcarena_remember_choose() - which chunks to empty
+ * @r: as gcarena_remember_init() has left it
+ * @most: move no more bytes than that in all
+ *
+ * Chunks at most three quarters full, those with the least in them first. The heap is
+ * swept.
+ *
+ * Return: 0, or -EINTR: call gcarena_remember_destroy().
+ */
+int gcarena_remember_choose(struct gcarena_remember *r, u64 most)
+{
+	struct worth worth;
+	u32 i;
+
+	for (i = 0; i < r->nr_chunks; i++) {
+		if (i % CHOOSE_INTERVAL == 0 && gcarena_checkpoint())
+			return -EINTR;
+		if (!r->heap->chunks[i] || !r->heap->chunks[i]->nr_used)
+			continue;
+		worth = worth_of(r->heap->chunks[i]);
+		if (worth.used && worth.used <= worth.gain / 4 * 3)
+			insert(r, (struct gcarena_region) { .chunk = i, .used = worth.used });
+	}
+	keep(r, most);
+	return 0;
+}
+
+/* ---- Looking at words --------------------------------------------------------- */
+
+static bool cards_grow(struct gcarena_region *region)
+{
+	u32 room = max(2 * region->room, FIRST_CARDS);
+	u64 *cards = kvmalloc(room * sizeof(*cards), GCARENA_GFP);
+
+	if (!cards)
+		return false;
+	if (region->nr)
+		memcpy(cards, region->cards, region->nr * sizeof(*cards));
+	kvfree(region->cards);
+	region->cards = cards;
+	region->room = room;
+	return true;
+}
+
+static noinline void remember(struct gcarena_remember *r, struct gcarena_region *region, u64 card)
+{
+	if (region->given_up || (region->nr && region->cards[region->nr - 1] == card))
+		return;
+	if (region->nr == r->max_cards) {
+		region->given_up = true;
+		forget_cards(region);
+		return;
+	}
+	if (region->nr == region->room && !cards_grow(region)) {
+		r->error = -ENOMEM;
+		return;
+	}
+	region->cards[region->nr++] = card;
+}
+
+static __always_inline void look(void *data, unsigned long *word, u64 at)
+{
+	struct gcarena_remember *r = data;
+	u64 offset = READ_ONCE(*word) - r->heap->base;
+	u16 number;
+
+	if (offset >= r->end)
+		return;
+	number = r->region_of[offset >> GCARENA_CHUNK_SHIFT];
+	if (unlikely(number))
+		remember(r, &r->regions[number - 1], at >> GCARENA_CARD_SHIFT);
+}
+
+/* All words on a page. Return: the next page that there is something on, as far as is known. */
+static u64 look_at_page(struct gcarena_remember *r, u64 page)
+{
+	u64 from = page << PAGE_SHIFT;
+	const struct heap_chunk *chunk = gcarena_heap_chunk(r->heap, from);
+	const struct heap_span *span;
+
+	if (!chunk || !chunk->nr_used)
+		return round_down(page, GCARENA_CHUNK_PAGES) + GCARENA_CHUNK_PAGES;
+	span = chunk->blocks[gcarena_block_of(from)].span;
+	if (span && span->layout->scan == GCARENA_SCAN_NONE)
+		return (span->start + span->bytes) >> PAGE_SHIFT;
+	if (span)
+		gcarena_words_between(r->heap, span, from, from + BIT(PAGE_SHIFT), look, r);
+	return page + 1;
+}
+
+/**
+ * gcarena_remember_some() - look at some of the heap, the first time
+ * @r: what has been chosen
+ * @pages: how much
+ *
+ * What is written from the first call on has to be told to gcarena_remember_dirty().
+ *
+ * Return: 0: that was all; -EAGAIN; -ENOMEM.
+ */
+int gcarena_remember_some(struct gcarena_remember *r, u64 pages)
+{
+	u64 end = (u64)r->heap->top * GCARENA_CHUNK_PAGES;
+
+	for (; pages && r->page < end; pages--)
+		r->page = look_at_page(r, r->page);
+	if (r->error)
+		return r->error;
+	return r->page < end ? -EAGAIN : 0;
+}
+
+/**
+ * gcarena_remember_dirty() - look at pages that were written
+ * @r: what has been chosen
+ * @pages: a bit for each page of the arena, set if it was written to
+ * @nr_pages: bits in @pages
+ * @page: where to go on; 0 at first
+ * @max: how many pages
+ *
+ * Return: as gcarena_remember_some().
+ */
+int gcarena_remember_dirty(struct gcarena_remember *r, const unsigned long *pages,
+			   unsigned long nr_pages, unsigned long *page, u64 max)
+{
+	for (; max && (*page = find_next_bit(pages, nr_pages, *page)) < nr_pages; max--)
+		look_at_page(r, (*page)++);
+	if (r->error)
+		return r->error;
+	return *page < nr_pages ? -EAGAIN : 0;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef GCARENA_REMEMBER_H
+#define GCARENA_REMEMBER_H
+
+#include "heap.h"
+
+/* What is remembered of a word is the piece of memory it is in. */
+#define GCARENA_CARD_SHIFT	9
+#define GCARENA_CARD_BYTES	BIT(GCARENA_CARD_SHIFT)
+
+/**
+ * struct gcarena_region - a chunk to be emptied
+ * @chunk: its index
+ * @given_up: too much refers to it: it stays as it is
+ * @used: bytes of objects that may move, when it was chosen
+ * @cards: where words are that point into it, by number of the card; some more than once
+ * @nr: how many
+ * @room: entries in @cards
+ */
+struct gcarena_region {
+	u32 chunk;
+	bool given_up;
+	u64 used;
+	u64 *cards;
+	u32 nr;
+	u32 room;
+};
+
+/**
+ * struct gcarena_remember - regions, and where the words are that point into them
+ * @heap: the heap
+ * @end: offsets at or above are in no region
+ * @region_of: for each chunk: one more than the number of its region, or 0
+ * @nr_chunks: entries in @region_of
+ * @regions: the regions, in the order in which they are to be emptied
+ * @nr: how many
+ * @room: entries in @regions
+ * @next: those before it are done with
+ * @page: gcarena_remember_some(): where to go on
+ * @max_cards: more than so many, and a region is given up
+ * @error: -ENOMEM once a card could not be noted
+ */
+struct gcarena_remember {
+	struct gcarena_heap *heap;
+	u64 end;
+	u16 *region_of;
+	u32 nr_chunks;
+	struct gcarena_region *regions;
+	u32 nr;
+	u32 room;
+	u32 next;
+	u64 page;
+	u32 max_cards;
+	int error;
+};
+
+int gcarena_remember_init(struct gcarena_remember *r, struct gcarena_heap *heap, u32 room,
+			  u32 max_cards);
+void gcarena_remember_destroy(struct gcarena_remember *r);
+int gcarena_remember_choose(struct gcarena_remember *r, u64 most);
+int gcarena_remember_some(struct gcarena_remember *r, u64 pages);
+int gcarena_remember_dirty(struct gcarena_remember *r, const unsigned long *pages,
+			   unsigned long nr_pages, unsigned long *page, u64 max);
+void gcarena_region_done(struct gcarena_remember *r, struct gcarena_region *region);
+
+#endif

@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Emptying chunks a few at a time, while a program changes the graph, allocates, frees and
+ * takes spans in between: random graphs, word by word; what must not move; that it ends as
+ * dense as a compaction of everything; each allocation failing, each checkpoint killing.
+ */
+#include "core/world.h"
+
+#define PAGES		(RESERVE >> PAGE_SHIFT)
+#define NR_REGIONS	8U
+#define PLENTY		1000000U
+
+/* What a kernel would find in the page tables. */
+static DECLARE_BITMAP(dirty, PAGES);
+
+static void set_dirty(u64 page)
+{
+	__set_bit(page, dirty);
+}
+
+static void dirty_object(const struct node *n)
+{
+	u64 page;
+
+	for (page = n->offset >> PAGE_SHIFT; page <= (n->offset + n->bytes - 1) >> PAGE_SHIFT; page++)
+		set_dirty(page);
+}
+
+/* ---- The program ---------------------------------------------------------------- */
+
+/* Point one word of a live object somewhere else. */
+static void repoint(struct world *w)
+{
+	struct node *n = &w->nodes[next_random(&w->seed) % w->nr];
+	u32 k = next_random(&w->seed) % 4, to = next_random(&w->seed) % w->nr;
+
+	if (n->kind == NOSCAN)
+		return;
+	n->ref[k] = to;
+	n->inner[k] = next_random(&w->seed) % w->nodes[to].bytes;
+	words_of(w, n)[k] = address(w, to, n->inner[k]);
+	set_dirty((n->offset + k * 8) >> PAGE_SHIFT);
+}
+
+/* A new object that points to others, and is pointed to. */
+static void add_node(struct __test_metadata *_metadata, struct world *w)
+{
+	struct pool pools[NR_KINDS][NR_SIZES] = { };
+	struct node *n = &w->nodes[w->nr];
+	u32 i, k;
+
+	if (w->nr == MAX_NODES)
+		return;
+	ASSERT_TRUE(node_new(w, pools));
+	for (k = 0; k < NR_KINDS; k++) {
+		for (i = 0; i < NR_SIZES; i++)
+			pool_close(&pools[k][i]);
+	}
+	for (k = 0; k < 4 && n->kind != NOSCAN; k++) {
+		n->ref[k] = next_random(&w->seed) % w->nr;
+		n->inner[k] = next_random(&w->seed) % w->nodes[n->ref[k]].bytes;
+	}
+	write_node(w, n);
+	dirty_object(n);
+}
+
+static void mutate(struct __test_metadata *_metadata, struct world *w)
+{
+	u32 i;
+
+	for (i = 0; i < 20; i++)
+		repoint(w);
+	if (next_random(&w->seed) % 4 == 0)
+		add_node(_metadata, w);
+}
+
+/* ---- The collector --------------------------------------------------------------- */
+
+/* Collected before: all nodes are alive. Which of them must not move? */
+static void all_live(struct world *w)
+{
+	u32 i, k;
+
+	for (i = 0; i < w->nr; i++) {
+		w->nodes[i].live = true;
+		w->nodes[i].fixed = w->nodes[i].kind == CONSERVATIVE;
+	}
+	for (i = 0; i < NR_ROOTS; i++) {
+		if (w->roots[i] != NONE)
+			w->nodes[w->roots[i]].fixed = true;
+	}
+	for (i = 0; i < w->nr; i++) {
+		for (k = 0; k < 4 && w->nodes[i].kind == CONSERVATIVE; k++) {
+			if (w->nodes[i].ref[k] != NONE)
+				w->nodes[w->nodes[i].ref[k]].fixed = true;
+		}
+	}
+}
+
+static void pin_roots(struct world *w, struct gcarena_compact *c)
+{
+	unsigned long word;
+	u32 i;
+
+	for (i = 0; i < NR_ROOTS; i++) {
+		if (w->roots[i] == NONE)
+			continue;
+		word = address(w, w->roots[i], i % 3);
+		gcarena_compact_pin_words(c, &word, 1);
+	}
+}
+
+/* By the long way: each word that points into a region is on one of its cards. */
+static void check_remembered(struct __test_metadata *_metadata, struct world *w,
+			     const struct gcarena_remember *r)
+{
+	u32 i, k, n, region;
+
+	for (i = 0; i < w->nr; i++) {
+		for (k = 0; k < 4 && w->nodes[i].kind != NOSCAN; k++) {
+			u64 at = w->nodes[i].offset + k * 8, to;
+
+			if (w->nodes[i].ref[k] == NONE)
+				continue;
+			to = w->nodes[w->nodes[i].ref[k]].offset >> GCARENA_CHUNK_SHIFT;
+			region = to < r->nr_chunks ? r->region_of[to] : 0;
+			if (!region || r->regions[region - 1].given_up)
+				continue;
+			for (n = 0; n < r->regions[region - 1].nr; n++) {
+				if (r->regions[region - 1].cards[n] == at >> GCARENA_CARD_SHIFT)
+					break;
+			}
+			ASSERT_LT(n, r->regions[region - 1].nr);
+		}
+	}
+}
+
+/* What happens with the world stopped, to one region. Return: 0, -EAGAIN, or a failure. */
+static int empty_region(struct __test_metadata *_metadata, struct world *w,
+			struct gcarena_remember *r, u64 budget, u64 *moved)
+{
+	struct gcarena_region *region = &r->regions[r->next];
+	struct gcarena_compact c;
+	unsigned long page = 0;
+	int ret;
+
+	ret = gcarena_remember_dirty(r, dirty, PAGES, &page, U64_MAX);
+	if (ret)
+		return ret;
+	memset(dirty, 0, sizeof(dirty));
+	check_remembered(_metadata, w, r);
+	ret = gcarena_compact_init_none(&c, w->heap);
+	if (ret)
+		return ret;
+	ret = gcarena_compact_add(&c, region->chunk);
+	if (!ret && !region->given_up) {
+		pin_roots(w, &c);
+		gcarena_compact_pin_cards(&c, region);
+		ret = gcarena_compact_plan_region(&c, region->chunk, &budget);
+	}
+	if (ret && ret != -EAGAIN)
+		gcarena_compact_cancel(&c);
+	all_live(w);
+	note_moves(_metadata, w, &c);
+	gcarena_compact_move_regions(&c, region, 1);
+	*moved += c.moved.objects;
+	gcarena_compact_destroy(&c);
+	if (!ret) {
+		gcarena_region_done(r, region);
+		r->next++;
+	}
+	return ret;
+}
+
+/* Return: 0 or a failure. @busy: the program runs in between. */
+static int empty_some(struct __test_metadata *_metadata, struct world *w, u64 budget, bool busy,
+		      u64 *moved)
+{
+	struct gcarena_remember r;
+	int ret;
+
+	core_wrote = set_dirty;
+	memset(dirty, 0, sizeof(dirty));
+	ret = gcarena_remember_init(&r, w->heap, NR_REGIONS, PLENTY) ?:
+	      gcarena_remember_choose(&r, U64_MAX);
+	while (!ret && (ret = gcarena_remember_some(&r, 1 + next_random(&w->seed) % 50)) == -EAGAIN) {
+		ret = 0;
+		if (busy)
+			mutate(_metadata, w);
+	}
+	while (!ret && r.next < r.nr) {
+		if (busy)
+			mutate(_metadata, w);
+		ret = empty_region(_metadata, w, &r, budget, moved);
+		ret = ret == -EAGAIN ? 0 : ret;
+		if (busy && !ret)
+			check_world(_metadata, w);
+	}
+	gcarena_remember_destroy(&r);
+	core_wrote = NULL;
+	return ret;
+}
+
+/* Mark, sweep, and leave what is alive. */
+static void collect(struct __test_metadata *_metadata, struct world *w)
+{
+	struct gcarena_compact c;
+
+	ASSERT_EQ(0, gcarena_compact_init(&c, w->heap));
+	ASSERT_EQ(0, mark_world(w, &c));
+	gcarena_compact_destroy(&c);
+	predict(w);
+	forget_dead(w);
+	w->marked = false;
+}
+
+/* ---- Graphs ------------------------------------------------------------------- */
+
+TEST_F_TIMEOUT(core, random_graphs, 300)
+{
+	struct world *w = &world;
+	u64 seed, moved = 0, budget;
+	u32 round;
+
+	core_close(&self->heap);
+	for (seed = 1; seed <= 30; seed++) {
+		ASSERT_EQ(0, core_open(&self->heap, RESERVE, RESERVE));
+		world_open(_metadata, w, &self->heap, seed);
+		populate(_metadata, w, 700 * (1 + seed % 5), 1 + seed % 3);
+		budget = seed % 3 ? 1 + next_random(&w->seed) % (256 * 1024) : U64_MAX;
+		for (round = 0; round < 3; round++) {
+			pick_roots(w, seed % 4, 2 + seed % 8);
+			collect(_metadata, w);
+			if (!w->nr)
+				break;
+			ASSERT_EQ(0, empty_some(_metadata, w, budget, true, &moved));
+			all_live(w);
+			check_world(_metadata, w);
+			populate(_metadata, w, min(w->nr + 900, MAX_NODES - 200), 1 + seed % 3);
+		}
+		core_close(&self->heap);
+		ASSERT_EQ(0, core_allocations);
+	}
+	EXPECT_LT(5000, moved);
+	ASSERT_EQ(0, core_open(&self->heap, RESERVE, RESERVE));
+}
+
+/* What is in there may be freed, handed out and given back before its turn comes. */
+TEST_F_TIMEOUT(core, regions_change_meanwhile, 120)
+{
+	u64 taken[GCARENA_MAX_SLOTS / 64], moved = 0;
+	struct world *w = &world;
+	struct gcarena_remember r;
+	struct heap_span *span;
+	unsigned long block = 0;
+	struct heap_slot slot;
+	u32 i;
+
+	world_open(_metadata, w, &self->heap, 4);
+	populate(_metadata, w, 5000, 2);
+	pick_roots(w, 2, 8);
+	collect(_metadata, w);
+	core_wrote = set_dirty;
+	memset(dirty, 0, sizeof(dirty));
+	ASSERT_EQ(0, gcarena_remember_init(&r, &self->heap, NR_REGIONS, PLENTY));
+	ASSERT_EQ(0, gcarena_remember_choose(&r, U64_MAX));
+	ASSERT_LT(2, r.nr);
+	ASSERT_EQ(0, gcarena_remember_some(&r, U64_MAX));
+	/* All spans of the first are taken: none of its objects moves. */
+	w->leased = NULL;
+	while ((block = find_next_bit(self->heap.chunks[r.regions[0].chunk]->used,
+				      GCARENA_CHUNK_BLOCKS, block)) < GCARENA_CHUNK_BLOCKS) {
+		span = self->heap.chunks[r.regions[0].chunk]->blocks[block].span;
+		block += span->bytes >> GCARENA_BLOCK_SHIFT;
+		list_del_init(&span->link);
+		gcarena_span_take(&self->heap, span, taken);
+		span->lease = (struct gcarena_lease *)1;
+	}
+	ASSERT_EQ(0, empty_region(_metadata, w, &r, U64_MAX, &moved));
+	EXPECT_EQ(0, moved);
+	EXPECT_EQ(1, r.next);
+	/* All of the second are free by now, and it is given back. */
+	for (i = 0; i < w->nr; i++) {
+		if (w->nodes[i].offset >> GCARENA_CHUNK_SHIFT != r.regions[1].chunk)
+			continue;
+		slot = gcarena_heap_resolve(&self->heap, w->nodes[i].offset);
+		gcarena_slot_free(&self->heap, &slot);
+	}
+	EXPECT_LT(0, gcarena_chunks_release(&self->heap, 0));
+	EXPECT_EQ(NULL, self->heap.chunks[r.regions[1].chunk]);
+	w->nr = 0;	/* some of what is left points to them */
+	gcarena_region_done(&r, &r.regions[r.next++]);
+	ASSERT_EQ(0, empty_region(_metadata, w, &r, U64_MAX, &moved));
+	EXPECT_LT(0, moved);
+	gcarena_remember_destroy(&r);
+	core_wrote = NULL;
+	ASSERT_STREQ("", core_check(&self->heap, 0));
+}
+
+/* Popular ones are left alone, and so is what they point to. */
+TEST_F_TIMEOUT(core, too_many_cards, 60)
+{
+	struct gcarena_remember r;
+	struct world *w = &world;
+	u64 moved = 0;
+	u32 i, n;
+
+	world_open(_metadata, w, &self->heap, 9);
+	populate(_metadata, w, 4000, 3);
+	pick_roots(w, 0, 8);
+	collect(_metadata, w);
+	ASSERT_EQ(0, gcarena_remember_init(&r, &self->heap, NR_REGIONS, 20));
+	ASSERT_EQ(0, gcarena_remember_choose(&r, U64_MAX));
+	ASSERT_LT(0, r.nr);
+	ASSERT_EQ(0, gcarena_remember_some(&r, U64_MAX));
+	for (i = 0, n = 0; i < r.nr; i++) {
+		EXPECT_GE(20, r.regions[i].nr);
+		n += r.regions[i].given_up;
+	}
+	EXPECT_LT(0, n);
+	memset(dirty, 0, sizeof(dirty));
+	while (r.next < r.nr)
+		ASSERT_EQ(0, empty_region(_metadata, w, &r, U64_MAX, &moved));
+	gcarena_remember_destroy(&r);
+	all_live(w);
+	check_world(_metadata, w);
+}
+
+/* ---- What is gained ------------------------------------------------------------- */
+
+/* As dense as if everything had been compacted at once, by steps of 64 KiB. */
+TEST_F_TIMEOUT(core, dense_after_some_steps, 180)
+{
+	const u32 nr = 300000;
+	unsigned long *roots = calloc(nr, sizeof(*roots));
+	struct pool pools[NR_SIZES] = { };
+	struct gcarena_marker m;
+	u64 seed = 5, before, live, moved = 0, last;
+	struct world *w = &world;
+	u32 i, kept = 0, size, steps = 0;
+
+	world_open(_metadata, w, &self->heap, 1);
+	for (i = 0; i < nr; i++) {
+		size = next_random(&seed) % 5;
+		pools[size] = pools[size].heap ? pools[size] :
+			      (struct pool) { .heap = &self->heap,
+					      .class = core_class_of(sizes[size]),
+					      .layout = self->heap.layouts[1] };
+		roots[kept] = BASE + pool_alloc(&pools[size]);
+		kept += next_random(&seed) % 10 == 0;
+	}
+	for (i = 0; i < 5; i++)
+		pool_close(&pools[i]);
+	ASSERT_EQ(0, mark_from(&self->heap, roots, kept, STACK_PLENTY, &m));
+	gcarena_sweep_flip(&self->heap);
+	ASSERT_EQ(0, gcarena_sweep_all(&self->heap));
+	live = self->heap.used.bytes;
+	before = self->heap.nr_chunks;
+	/* Nobody needs to be told: they point to nothing, and are of no further use. */
+	do {
+		last = moved;
+		ASSERT_EQ(0, empty_some(_metadata, w, 64 * 1024, false, &moved));
+		gcarena_chunks_release(&self->heap, 0);
+		ASSERT_STREQ("", core_check(&self->heap, 0));
+		steps++;
+	} while (moved > last);
+	TH_LOG("%llu MiB live, %u MiB held, %llu MiB before; %llu objects moved in %u passes",
+	       (unsigned long long)live / MIB, self->heap.nr_chunks * 2,
+	       (unsigned long long)before * 2, (unsigned long long)moved, steps);
+	EXPECT_EQ(live, self->heap.used.bytes);
+	EXPECT_GE(live * 12 / 10 + 2 * MIB, self->heap.nr_chunks * GCARENA_CHUNK_BYTES);
+	free(roots);
+}
+
+/* ---- Failures ------------------------------------------------------------------- */
+
+static void failing_world(struct __test_metadata *_metadata, struct world *w,
+			  struct gcarena_heap *heap)
+{
+	world_open(_metadata, w, heap, 31);
+	populate(_metadata, w, 1500, 2);
+	pick_roots(w, 2, 6);
+	collect(_metadata, w);
+}
+
+/* Whatever fails, all is where it was, or where it was told to be; the next try goes well. */
+TEST_F_TIMEOUT(core, each_allocation_fails_once, 300)
+{
+	struct world *w = &world;
+	long n, failed = 0;
+	u64 moved;
+	int ret;
+
+	core_close(&self->heap);
+	for (n = 0; ; n++) {
+		ASSERT_EQ(0, core_open(&self->heap, RESERVE, RESERVE));
+		failing_world(_metadata, w, &self->heap);
+		core_fail_after = n;
+		ret = empty_some(_metadata, w, 100000, false, &moved);
+		if (core_fail_after >= 0)
+			break;
+		core_fail_after = -1;
+		failed += ret == -ENOMEM;
+		all_live(w);
+		check_world(_metadata, w);
+		ASSERT_EQ(0, empty_some(_metadata, w, 100000, false, &moved));
+		all_live(w);
+		check_world(_metadata, w);
+		core_close(&self->heap);
+		ASSERT_EQ(0, core_allocations);
+	}
+	core_fail_after = -1;
+	EXPECT_EQ(0, ret);
+	EXPECT_LT(20, failed);
+}
+
+TEST_F_TIMEOUT(core, killed_at_each_checkpoint, 120)
+{
+	struct world *w = &world;
+	u64 moved;
+	long n;
+	int ret;
+
+	core_close(&self->heap);
+	for (n = 0; ; n++) {
+		ASSERT_EQ(0, core_open(&self->heap, RESERVE, RESERVE));
+		failing_world(_metadata, w, &self->heap);
+		core_kill_after = n;
+		ret = empty_some(_metadata, w, 100000, false, &moved);
+		core_kill_after = -1;
+		all_live(w);
+		check_world(_metadata, w);
+		if (!ret)
+			break;
+		ASSERT_EQ(-EINTR, ret);
+		core_close(&self->heap);
+	}
+	EXPECT_LT(0, n);
+}
+
+TEST_HARNESS_MAIN
