@@ -241,7 +241,8 @@ check-zeal: setup
 	+@$(SUBMAKE) check-zeal-vm
 check-zeal-vm:
 	+@$(SUBMAKE) all KREL=$(VM_KREL) >&2
-	@$(VM_RUN) --timeout 3600 -- tests/run -t 600 $(addprefix zeal:,$(or $(TESTS_ONLY),$(notdir $(TESTS))))
+	@$(VM_RUN) --timeout 3600 -- tests/run -t 600 $(addprefix zeal:,$(or $(TESTS_ONLY),$(notdir $(TESTS)))) \
+		$(addprefix zeal-compact:,$(or $(TESTS_ONLY),lib_oracle lib_graphs lib_threads world_storm))
 .PHONY: check-zeal check-zeal-vm
 
 demo-vm:
@@ -380,6 +381,13 @@ bench-core:
 	+@$(SUBMAKE) $(B)/bench/core_mark $(B)/bench/core_libgc >&2
 	@tests/bench/run --core --json $(B)/bench-core.json \
 		$(if $(BENCH_MIB),--sizes $(BENCH_MIB)) $(if $(BENCH_MINUTES),--minutes $(BENCH_MINUTES))
+
+# What is held after a compaction with pinned objects, and what meshing would add to that.
+bench-mesh:
+	+@$(SUBMAKE) $(B)/bench/core_mesh >&2
+	@$(B)/bench/core_mesh $(MESH_FLAGS)
+$(B)/obj/tests/bench/core_mesh.o: override CPPFLAGS += -Itests
+.PHONY: bench-mesh
 
 # Which of the core's lines the unit tests run.
 COVERAGE := $(patsubst tests/%.c,$(B)/coverage/%,$(CORE_SRC))
@@ -581,6 +589,7 @@ help:
 	@echo 'make fuzz-core    the same, random programs for FUZZ_SECONDS=60 (FUZZ_SEED=...)'
 	@echo 'make coverage     which lines of the core the unit tests run'
 	@echo 'make bench-core   marking and sweeping on this machine, beside libgc'
+	@echo 'make bench-mesh   what pinned objects cost after compaction, on this machine'
 	@echo 'make demo         build, boot a VM, run the demo'
 	@echo 'make bench        build, boot a VM, run the benchmarks'
 	@echo 'make bench-latency'

@@ -12,6 +12,7 @@
 #include "arena.h"
 #include "collect.h"
 #include "dirty.h"
+#include "evacuate.h"
 #include "park.h"
 
 #define DEFAULT_RESERVE		(64ULL << 30)
@@ -75,7 +76,10 @@ int gcarena_knob_check(struct gcarena *arena, u32 param, s64 value)
 	case GCARENA_PARAM_LIMIT:
 		return gcarena_limit_check(value, arena->params.reserve);
 	case GCARENA_PARAM_MIN_HEAP:
+	case GCARENA_PARAM_COMPACT_BYTES:
 		return value > 0 ? 0 : -EINVAL;
+	case GCARENA_PARAM_COMPACT_PERCENT:
+		return value >= 0 && value < 100 ? 0 : -EINVAL;
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -103,6 +107,15 @@ s64 gcarena_knob_set(struct gcarena *arena, u32 param, s64 value)
 		old = params->min_heap;
 		WRITE_ONCE(params->min_heap, value);
 		gcarena_pacer_set_min_heap(&arena->pacer, value);
+		break;
+	case GCARENA_PARAM_COMPACT_PERCENT:
+		old = arena->compact_percent;
+		arena->compact_percent = value;
+		break;
+	case GCARENA_PARAM_COMPACT_BYTES:
+		old = arena->compact_bytes;
+		/* More than that is as good as no limit, and can be multiplied. */
+		arena->compact_bytes = min_t(u64, value, GCARENA_RESERVE_MAX);
 		break;
 	}
 	return old;
@@ -132,6 +145,8 @@ struct gcarena *gcarena_create(void)
 	arena->quiet.allowed = gcarena_quiet_default();
 	arena->memcg = get_mem_cgroup_from_mm(current->mm);
 	INIT_WORK(&arena->tracer, gcarena_concurrent_work);
+	INIT_WORK(&arena->evacuator, gcarena_evacuate_work);
+	arena->compact_bytes = GCARENA_COMPACT_BYTES_DEFAULT;
 	INIT_DELAYED_WORK(&arena->background, gcarena_background_work);
 	gcarena_request_init(arena);
 	return arena;
@@ -157,6 +172,7 @@ void gcarena_destroy(struct gcarena *arena)
 		/* Nobody else can hold it; the core's functions expect it held. */
 		mutex_lock(&arena->lock);
 		gcarena_concurrent_abandon(arena);
+		gcarena_evacuate_abandon(arena);
 		gcarena_owners_destroy(arena);
 		gcarena_mappings_reap(arena, true);
 		gcarena_heap_destroy(&arena->heap);

@@ -63,6 +63,7 @@
 #include "request.h"
 
 struct gcarena_concurrent;
+struct gcarena_evacuation;
 struct gcarena_marker;
 struct gcarena_move;
 struct gcarena_parker;
@@ -211,6 +212,11 @@ struct gcarena_counters {
  * @dirty_method: enum gcarena_dirty_method
  * @quiet: see quiet.c
  * @move: while a compacting cycle is on; see move.c
+ * @evacuation: chunks are being emptied beside the program, or NULL; see evacuate.c
+ * @evacuations: how often that was begun
+ * @evacuate_longest_ns: longest stop for it
+ * @compact_percent: it is begun when a full cycle finds more than this fragmented; 0: never
+ * @compact_bytes: most bytes to move in one stop
  * @setup_lock: orders CREATE and the first mmap()
  * @created: set last, with release semantics, when heap and params are ready
  * @file: the open file whose arena this is; no reference
@@ -239,6 +245,7 @@ struct gcarena_counters {
  * @background_refills: counters.refills when @background last ran to its end
  * @waiters: threads that wait for @lock
  * @tracer: advances @concurrent; see concurrent.c
+ * @evacuator: advances @evacuation; see evacuate.c
  * @memcg: what the program's kernel memory is charged to, also by @tracer; may be NULL
  * @entry: how others find it
  * @request: collections that others have asked for
@@ -260,6 +267,11 @@ struct gcarena {
 	u32 dirty_method;
 	struct gcarena_quiet quiet;
 	struct gcarena_move *move;
+	struct gcarena_evacuation *evacuation;
+	u64 evacuations;
+	u64 evacuate_longest_ns;
+	u32 compact_percent;
+	u64 compact_bytes;
 
 	struct mutex setup_lock;	/* created */
 	bool created;
@@ -292,6 +304,7 @@ struct gcarena {
 	u64 background_refills;
 	atomic_t waiters;
 	struct work_struct tracer;
+	struct work_struct evacuator;
 	struct mem_cgroup *memcg;
 	struct gcarena_entry entry;
 	struct gcarena_request request;
@@ -347,6 +360,7 @@ struct gcarena_mapping *gcarena_mapping_unscanned(struct gcarena *arena);
 unsigned int gcarena_mapping_count(struct gcarena *arena);
 
 /* backing.c: pages */
+extern struct page *gcarena_gap_page;
 vm_fault_t gcarena_backing_fault(struct gcarena *arena, struct vm_fault *vmf);
 bool gcarena_backing_is_populated(struct gcarena *arena, u64 mapping_id,
 				  const struct gcarena_run *runs, unsigned int nr);
@@ -417,6 +431,7 @@ void gcarena_background_work(struct work_struct *work);
 void gcarena_background_kick(struct gcarena *arena);
 u64 gcarena_background_keep(const struct gcarena *arena);
 u64 gcarena_release_to(struct gcarena *arena, u64 keep);
+u64 gcarena_release_hard(struct gcarena *arena, u64 keep);
 
 /* stats.c: numbers for people */
 void gcarena_stats_fill(struct gcarena *arena, struct gcarena_stats *stats);

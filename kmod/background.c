@@ -32,15 +32,25 @@ u64 gcarena_background_keep(const struct gcarena *arena)
 	return pacer->goal + pacer->goal / 10 + GCARENA_CHUNK_BYTES;
 }
 
+static u64 released(struct gcarena *arena, u64 bytes)
+{
+	if (bytes)
+		trace_gcarena_release(arena->entry.id, bytes, gcarena_heap_held(&arena->heap));
+	return bytes;
+}
+
 /* Give empty chunks back until @keep bytes of backing are left. Return: bytes given. */
 u64 gcarena_release_to(struct gcarena *arena, u64 keep)
 {
+	return released(arena, gcarena_chunks_release(&arena->heap, keep));
+}
+
+/* The same, and what is free in the others. To have that again is dear. */
+u64 gcarena_release_hard(struct gcarena *arena, u64 keep)
+{
 	u64 bytes = gcarena_chunks_release(&arena->heap, keep);
 
-	if (bytes)
-		trace_gcarena_release(arena->entry.id, bytes,
-				      (u64)arena->heap.nr_chunks << GCARENA_CHUNK_SHIFT);
-	return bytes;
+	return released(arena, bytes + gcarena_blocks_release(&arena->heap, keep));
 }
 
 static bool sweep_batch(struct gcarena *arena)

@@ -10,6 +10,10 @@
  * Each page has one reference of ours; page tables and pins for I/O have theirs. So a
  * page that is given back while it is pinned lives on, unseen, until the pin is gone.
  *
+ * Blocks may be absent (chunk->absent): their pages have been given back. A block that is
+ * neither free nor absent has its pages; nothing else is looked at here. What joins single
+ * pages into one run for the kernel has one page of ours, of no use to anybody, in each gap.
+ *
  * backing_lock keeps page faults and populating (read) apart from publishing (write):
  * first a chunk is unpublished, then its page table entries are removed, then
  * its pages are freed. Nothing can be mapped in between.
@@ -20,6 +24,9 @@
 
 #define FAULT_AROUND_PAGES	16UL
 #define INSERT_BATCH_PAGES	32UL
+
+/* Made with the module; see join(). */
+struct page *gcarena_gap_page;
 
 /**
  * struct backing - pages of a chunk
@@ -103,6 +110,13 @@ err_free_pages:
 	return ret;
 }
 
+/* Was the page given back? */
+static bool is_absent(const struct heap_chunk *chunk, unsigned int page)
+{
+	return chunk->nr_absent &&
+	       test_bit(page / (GCARENA_BLOCK_BYTES >> PAGE_SHIFT), chunk->absent);
+}
+
 static struct page *backing_page(const struct heap_chunk *chunk, unsigned int index)
 {
 	const struct backing *backing = chunk->backing;
@@ -161,15 +175,133 @@ void gcarena_backing_free(struct gcarena_heap *heap, struct heap_chunk *chunk, u
 	if (backing->contiguous) {
 		arena->counters.huge_chunks--;
 		heap->metadata_bytes -= sizeof(*backing);
-		for (i = 0; i < GCARENA_CHUNK_PAGES; i++)
-			put_page(backing_page(chunk, i));
 	} else {
 		arena->counters.split_chunks--;
 		heap->metadata_bytes -= struct_size(backing, pages, GCARENA_CHUNK_PAGES);
 		vunmap(chunk->kaddr);
-		pages_free(backing->pages, GCARENA_CHUNK_PAGES);
+	}
+	for (i = 0; i < GCARENA_CHUNK_PAGES; i++) {
+		if (!is_absent(chunk, i))
+			put_page(backing_page(chunk, i));
 	}
 	kfree(backing);
+}
+
+/*
+ * Where the kernel would see the pages of a chunk, with @gap for those that are absent. NULL:
+ * no memory.
+ */
+static void *join(const struct heap_chunk *chunk, const unsigned long *absent, struct page *gap)
+{
+	struct page **pages = kvmalloc_array(GCARENA_CHUNK_PAGES, sizeof(*pages), GCARENA_GFP);
+	void *kaddr = NULL;
+	unsigned int i;
+
+	for (i = 0; pages && i < GCARENA_CHUNK_PAGES; i++)
+		pages[i] = test_bit(i / (GCARENA_BLOCK_BYTES >> PAGE_SHIFT), absent) ?
+			   gap : backing_page(chunk, i);
+	if (pages)
+		kaddr = vmap(pages, GCARENA_CHUNK_PAGES, VM_MAP, PAGE_KERNEL);
+	kvfree(pages);
+	return kaddr;
+}
+
+/* See heap.h. */
+bool gcarena_backing_discard(struct gcarena_heap *heap, u32 index, unsigned int first,
+			     unsigned int nr)
+{
+	const unsigned int pages_per_block = GCARENA_BLOCK_BYTES >> PAGE_SHIFT;
+	struct gcarena *arena = gcarena_of_heap(heap);
+	struct heap_chunk *chunk = heap->chunks[index];
+	struct backing *backing = chunk->backing;
+	void *old = chunk->kaddr, *kaddr = old;
+	DECLARE_BITMAP(absent, GCARENA_CHUNK_BLOCKS);
+	unsigned int i;
+
+	lockdep_assert_held(&arena->lock);
+	bitmap_copy(absent, chunk->absent, GCARENA_CHUNK_BLOCKS);
+	bitmap_set(absent, first, nr);
+	/* The kernel's map of all memory stays; of single pages no address must be left. */
+	if (!backing->contiguous)
+		kaddr = join(chunk, absent, gcarena_gap_page);
+	if (!kaddr)
+		return false;
+	down_write(&arena->backing_lock);
+	chunk->kaddr = kaddr;
+	bitmap_copy(chunk->absent, absent, GCARENA_CHUNK_BLOCKS);
+	bitmap_clear(backing->populated, first, nr);
+	up_write(&arena->backing_lock);
+	unmap_mapping_range(arena->inode->i_mapping, ((loff_t)index << GCARENA_CHUNK_SHIFT) +
+			    ((loff_t)first << GCARENA_BLOCK_SHIFT),
+			    (loff_t)nr << GCARENA_BLOCK_SHIFT, 1);
+	if (kaddr != old)
+		vunmap(old);
+	for (i = first * pages_per_block; i < (first + nr) * pages_per_block; i++)
+		put_page(backing_page(chunk, i));
+	return true;
+}
+
+/* All pages of a chunk, new ones where there are none. Return: 0, -ENOMEM or -EINTR. */
+static int fill_gaps(const struct heap_chunk *chunk, struct backing *new)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < GCARENA_CHUNK_PAGES && !ret; i++) {
+		new->pages[i] = is_absent(chunk, i) ? alloc_page(GCARENA_GFP | __GFP_ZERO) :
+						      backing_page(chunk, i);
+		if (!new->pages[i])
+			ret = -ENOMEM;
+		else if (i % 64 == 0)
+			ret = gcarena_checkpoint();
+	}
+	return ret;
+}
+
+/* See heap.h. */
+int gcarena_backing_revive(struct gcarena_heap *heap, u32 index)
+{
+	struct gcarena *arena = gcarena_of_heap(heap);
+	struct heap_chunk *chunk = heap->chunks[index];
+	struct backing *old = chunk->backing, *new;
+	void *kaddr = NULL, *old_kaddr = chunk->kaddr;
+	unsigned int i;
+	int ret;
+
+	lockdep_assert_held(&arena->lock);
+	new = kzalloc(struct_size(new, pages, GCARENA_CHUNK_PAGES), GCARENA_GFP);
+	if (!new)
+		return -ENOMEM;
+	ret = fill_gaps(chunk, new);
+	if (!ret)
+		kaddr = vmap(new->pages, GCARENA_CHUNK_PAGES, VM_MAP, PAGE_KERNEL);
+	if (!kaddr) {
+		for (i = 0; i < GCARENA_CHUNK_PAGES; i++) {
+			if (is_absent(chunk, i) && new->pages[i])
+				put_page(new->pages[i]);
+		}
+		kfree(new);
+		return ret ?: -ENOMEM;
+	}
+	backing_wake(arena, old);
+	down_write(&arena->backing_lock);
+	new->whole = old->whole;
+	new->nap = old->nap;
+	new->populated_for = old->populated_for;
+	bitmap_copy(new->populated, old->populated, GCARENA_CHUNK_BLOCKS);
+	chunk->kaddr = kaddr;
+	chunk->backing = new;
+	bitmap_zero(chunk->absent, GCARENA_CHUNK_BLOCKS);
+	up_write(&arena->backing_lock);
+	if (old->contiguous) {
+		arena->counters.huge_chunks--;
+		arena->counters.split_chunks++;
+		heap->metadata_bytes += struct_size(new, pages, GCARENA_CHUNK_PAGES) - sizeof(*old);
+	} else {
+		vunmap(old_kaddr);
+	}
+	kfree(old);
+	return 0;
 }
 
 void gcarena_backing_publish(struct gcarena_heap *heap, u32 index, struct heap_chunk *chunk)
@@ -246,8 +378,11 @@ static void chunk_take_dirty(const struct heap_chunk *chunk, unsigned long *page
 	unsigned int i;
 
 	for (i = 0; i < GCARENA_CHUNK_PAGES; i++) {
-		struct folio *folio = page_folio(chunk_page(backing, block, i));
+		struct folio *folio;
 
+		if (is_absent(chunk, i))
+			continue;
+		folio = page_folio(chunk_page(backing, block, i));
 		if (unlikely(folio_may_be_dirty(folio)) && folio_take_dirty(folio))
 			__set_bit(first + i, pages);
 	}
@@ -284,8 +419,11 @@ static bool chunk_is_still(const struct heap_chunk *chunk)
 	unsigned int i;
 
 	for (i = 0; i < GCARENA_CHUNK_PAGES; i++) {
-		struct folio *folio = page_folio(chunk_page(backing, block, i));
+		struct folio *folio;
 
+		if (is_absent(chunk, i))
+			continue;
+		folio = page_folio(chunk_page(backing, block, i));
 		if (folio_ref_count(folio) != 1)
 			return false;
 		smp_rmb();	/* pairs with the release of a reference */
@@ -379,8 +517,11 @@ void gcarena_backing_mark_dirty(struct gcarena_heap *heap, u64 offset, u64 bytes
 	/* Flags of quiet chunks are not looked at. */
 	backing_wake(gcarena_of_heap(heap), chunk->backing);
 	for (; page <= last; page++) {
-		struct folio *folio = page_folio(backing_page(chunk, page));
+		struct folio *folio;
 
+		if (is_absent(chunk, page))
+			continue;
+		folio = page_folio(backing_page(chunk, page));
 		if (!folio_test_dirty(folio))
 			folio_set_dirty(folio);
 	}
@@ -549,6 +690,10 @@ static void part_populate(struct gcarena *arena, struct vm_area_struct *vma,
 	unsigned int i;
 
 	backing_wake(arena, backing);
+	/* The span may be gone by now, and its memory, too. */
+	if (find_next_bit(part->chunk->absent, part->block + part->nr, part->block) <
+	    part->block + part->nr)
+		return;
 	/* Racing threads of one process write the same; of two, it is but a hint. */
 	if (READ_ONCE(backing->populated_for) != mapping_id) {
 		bitmap_zero(backing->populated, GCARENA_CHUNK_BLOCKS);

@@ -7,6 +7,9 @@
  * chunks at the high end fall empty first. A run longer than a chunk starts at a
  * chunk boundary and takes whole chunks, but for its last one.
  *
+ * Free blocks in a chunk that is in use may be absent: their memory was given back. They are
+ * the last to be used again, as that costs the chunk its one large piece of memory.
+ *
  * Invariant: nr_empty counts the chunks whose nr_used is 0. All functions need the
  * heap lock; they allocate memory and may sleep.
  */
@@ -47,6 +50,7 @@ int gcarena_heap_init(struct gcarena_heap *heap, u64 reserve, u64 limit)
 static void chunk_destroy(struct gcarena_heap *heap, u32 index)
 {
 	struct heap_chunk *chunk = heap->chunks[index];
+	unsigned int nr_absent = chunk->nr_absent;
 
 	/* Unpublish first: no page fault may map what is about to be freed. */
 	gcarena_backing_publish(heap, index, NULL);
@@ -55,6 +59,7 @@ static void chunk_destroy(struct gcarena_heap *heap, u32 index)
 	heap->metadata_bytes -= sizeof(*chunk);
 	heap->nr_chunks--;
 	heap->nr_empty--;
+	heap->nr_absent -= nr_absent;
 	heap->first_fit = min(heap->first_fit, index);
 }
 
@@ -101,12 +106,20 @@ static int table_grow(struct gcarena_heap *heap, u32 index)
 	return 0;
 }
 
+/* May there be @more blocks? */
+static bool within_limit(const struct gcarena_heap *heap, unsigned int more)
+{
+	u64 held = (u64)heap->nr_chunks * GCARENA_CHUNK_BLOCKS - heap->nr_absent;
+
+	return held + more <= (u64)heap->limit_chunks * GCARENA_CHUNK_BLOCKS;
+}
+
 static int chunk_create(struct gcarena_heap *heap, u32 index)
 {
 	struct heap_chunk *chunk;
 	int ret;
 
-	if (heap->nr_chunks >= heap->limit_chunks)
+	if (!within_limit(heap, GCARENA_CHUNK_BLOCKS))
 		return -ENOSPC;
 	if (index >= heap->nr_table) {
 		ret = table_grow(heap, index);
@@ -154,6 +167,17 @@ static void chunk_put(struct gcarena_heap *heap, u32 index, unsigned int first, 
 	heap->first_fit = min(heap->first_fit, index);
 }
 
+/* Where @nr blocks in a row are free and there; GCARENA_CHUNK_BLOCKS: nowhere. */
+static unsigned long chunk_find(const struct heap_chunk *chunk, unsigned int nr)
+{
+	DECLARE_BITMAP(taken, GCARENA_CHUNK_BLOCKS);
+	unsigned long first;
+
+	bitmap_or(taken, chunk->used, chunk->absent, GCARENA_CHUNK_BLOCKS);
+	first = bitmap_find_next_zero_area(taken, GCARENA_CHUNK_BLOCKS, 0, nr, 0);
+	return min_t(unsigned long, first, GCARENA_CHUNK_BLOCKS);
+}
+
 /* Take @nr blocks inside one chunk, if it has such a run. */
 static bool chunk_fit(struct gcarena_heap *heap, u32 index, unsigned int nr, u64 *start)
 {
@@ -162,7 +186,7 @@ static bool chunk_fit(struct gcarena_heap *heap, u32 index, unsigned int nr, u64
 
 	if (chunk->longest_free < nr || chunk->apart)
 		return false;
-	first = bitmap_find_next_zero_area(chunk->used, GCARENA_CHUNK_BLOCKS, 0, nr, 0);
+	first = chunk_find(chunk, nr);
 	if (first >= GCARENA_CHUNK_BLOCKS) {
 		chunk->longest_free = nr - 1;
 		return false;
@@ -170,6 +194,41 @@ static bool chunk_fit(struct gcarena_heap *heap, u32 index, unsigned int nr, u64
 	chunk_take(heap, index, first, nr);
 	*start = ((u64)index << GCARENA_CHUNK_SHIFT) + ((u64)first << GCARENA_BLOCK_SHIFT);
 	return true;
+}
+
+/* Have all blocks of a chunk. Return: 0, -ENOSPC, -ENOMEM or -EINTR. */
+static int chunk_revive(struct gcarena_heap *heap, u32 index)
+{
+	struct heap_chunk *chunk = heap->chunks[index];
+	unsigned int nr = chunk->nr_absent;
+	int ret;
+
+	if (!nr)
+		return 0;
+	if (!within_limit(heap, nr))
+		return -ENOSPC;
+	ret = gcarena_backing_revive(heap, index);
+	if (ret)
+		return ret;
+	heap->nr_absent -= nr;
+	chunk->nr_absent = 0;
+	chunk->longest_free = GCARENA_CHUNK_BLOCKS - chunk->nr_used;
+	return 0;
+}
+
+/* A chunk where @nr blocks in a row would be free if all were there. Return: as revive. */
+static int alloc_absent(struct gcarena_heap *heap, unsigned int nr, u32 *index)
+{
+	struct heap_chunk *chunk;
+
+	for (*index = heap->first_fit; heap->nr_absent && *index < heap->top; ++*index) {
+		chunk = heap->chunks[*index];
+		if (chunk && chunk->nr_absent && !chunk->apart &&
+		    bitmap_find_next_zero_area(chunk->used, GCARENA_CHUNK_BLOCKS, 0, nr, 0) <
+		    GCARENA_CHUNK_BLOCKS)
+			return chunk_revive(heap, *index);
+	}
+	return -ENOSPC;
 }
 
 static int alloc_in_chunk(struct gcarena_heap *heap, unsigned int nr, u64 *start)
@@ -189,9 +248,9 @@ static int alloc_in_chunk(struct gcarena_heap *heap, unsigned int nr, u64 *start
 		}
 	}
 	index = min(hole, heap->top);
-	if (index >= heap->max_chunks)
-		return -ENOSPC;
-	ret = chunk_create(heap, index);
+	ret = index < heap->max_chunks ? chunk_create(heap, index) : -ENOSPC;
+	if (ret == -ENOSPC)
+		ret = alloc_absent(heap, nr, &index);
 	if (ret)
 		return ret;
 	return chunk_fit(heap, index, nr, start) ? 0 : -ENOSPC;
@@ -232,6 +291,8 @@ static int alloc_chunks(struct gcarena_heap *heap, u64 nr, u64 *start)
 		/* On failure the chunks made so far stay, empty and of use to others. */
 		if (!ret && (i >= heap->nr_table || !heap->chunks[i]))
 			ret = chunk_create(heap, i);
+		else if (!ret)
+			ret = chunk_revive(heap, i);
 		if (ret)
 			return ret;
 	}
@@ -365,17 +426,68 @@ u64 gcarena_chunks_release(struct gcarena_heap *heap, u64 keep)
 	if (heap->tracing)
 		return 0;
 	for (i = heap->top; i && heap->nr_empty; i--) {
-		if ((u64)heap->nr_chunks << GCARENA_CHUNK_SHIFT <= keep)
+		if (gcarena_heap_held(heap) <= keep)
 			break;
 		if (!heap->chunks[i - 1] || heap->chunks[i - 1]->nr_used)
 			continue;
+		released += GCARENA_CHUNK_BYTES -
+			    ((u64)heap->chunks[i - 1]->nr_absent << GCARENA_BLOCK_SHIFT);
 		chunk_destroy(heap, i - 1);
-		released += GCARENA_CHUNK_BYTES;
 		cond_resched();
 	}
 	while (heap->top && !heap->chunks[heap->top - 1])
 		heap->top--;
 	heap->first_fit = min(heap->first_fit, heap->top);
+	heap->released_bytes += released;
+	return released;
+}
+
+/* Chunks with less to give back stay whole. */
+#define RELEASE_BLOCKS	(GCARENA_CHUNK_BLOCKS / 8)
+
+/* Give a chunk's free blocks back. Return: how many. */
+static unsigned int chunk_discard(struct gcarena_heap *heap, u32 index)
+{
+	struct heap_chunk *chunk = heap->chunks[index];
+	unsigned long first, end = 0;
+	unsigned int nr = 0;
+
+	if (GCARENA_CHUNK_BLOCKS - chunk->nr_used - chunk->nr_absent < RELEASE_BLOCKS)
+		return 0;
+	while ((first = chunk_find(chunk, 1)) < GCARENA_CHUNK_BLOCKS) {
+		end = min(find_next_bit(chunk->used, GCARENA_CHUNK_BLOCKS, first),
+			  find_next_bit(chunk->absent, GCARENA_CHUNK_BLOCKS, first));
+		if (!gcarena_backing_discard(heap, index, first, end - first))
+			break;
+		/* When they are had again they are zero. */
+		bitmap_clear(chunk->dirty, first, end - first);
+		chunk->nr_absent += end - first;
+		heap->nr_absent += end - first;
+		nr += end - first;
+	}
+	return nr;
+}
+
+/**
+ * gcarena_blocks_release() - give free blocks of chunks in use back to the system
+ * @heap: the heap
+ * @keep: stop when the heap has no more than this many bytes of backing
+ *
+ * After gcarena_chunks_release(). For a heap that is not about to grow again. Nothing while a
+ * trace is on.
+ *
+ * Return: bytes given back.
+ */
+u64 gcarena_blocks_release(struct gcarena_heap *heap, u64 keep)
+{
+	u64 released = 0;
+	u32 i;
+
+	for (i = heap->top; i && !heap->tracing && gcarena_heap_held(heap) > keep; i--) {
+		if (heap->chunks[i - 1] && heap->chunks[i - 1]->nr_used)
+			released += (u64)chunk_discard(heap, i - 1) << GCARENA_BLOCK_SHIFT;
+		cond_resched();
+	}
 	heap->released_bytes += released;
 	return released;
 }

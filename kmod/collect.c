@@ -24,6 +24,7 @@
 #include <linux/moduleparam.h>
 
 #include "collect.h"
+#include "evacuate.h"
 #include "move.h"
 #include "trace.h"
 #include "zeal.h"
@@ -141,6 +142,11 @@ void gcarena_cycle_tell(struct gcarena *arena, enum gcarena_collect_kind kind, i
 		c->cycles_compact += kind == GCARENA_COLLECT_COMPACT;
 		event.live_bytes = c->last_live.bytes;
 	}
+	if (kind == GCARENA_COLLECT_COMPACT) {
+		event.moved_objects = c->moved_last.objects;
+		event.moved_bytes = c->moved_last.bytes;
+	}
+	event.moves = c->moves;
 	event.cycle = c->cycles;
 	gcarena_event_post(&arena->events, &event);
 	gcarena_notify_end(arena, &event);
@@ -202,6 +208,8 @@ static int stop_and_trace(struct gcarena *arena, enum gcarena_collect_kind kind,
 		gcarena_count_pause(&arena->counters, ns);
 		gcarena_pacer_cycle_done(&arena->pacer, kind == GCARENA_COLLECT_MINOR,
 					 arena->heap.old.bytes, ns);
+		if (kind == GCARENA_COLLECT_FULL)
+			gcarena_evacuate_if_fragmented(arena);
 	}
 	gcarena_cycle_tell(arena, kind, ret, ns);
 	return ret;
@@ -274,6 +282,7 @@ int gcarena_collect_if_due(struct gcarena *arena)
 	enum gcarena_collect_kind kind = next_kind(arena);
 	bool zeal = gcarena_zeal_due(arena);
 
+	gcarena_evacuate_zeal(arena);
 	if (arena->concurrent)
 		return gcarena_concurrent_assist(arena);
 	if (!gcarena_pacer_triggered(&arena->pacer) && !zeal)
@@ -298,6 +307,7 @@ int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort eff
 
 	if (error != -ENOSPC && error != -ENOMEM)
 		return error;
+	gcarena_evacuate_abandon(arena);
 	if (effort == GCARENA_EFFORT_COLLECT)
 		ret = cycle(arena, GCARENA_COLLECT_FULL);
 	ret = ret ?: gcarena_sweep_now(arena);
@@ -326,8 +336,8 @@ int gcarena_collect_locked(struct gcarena *arena, struct gcarena_collect *arg)
 		return ret;
 	arena->counters.cycles_forced++;
 	ret = gcarena_sweep_now(arena);
-	arg->released_bytes = gcarena_release_to(arena, release ?
-						 0 : gcarena_background_keep(arena));
+	arg->released_bytes = release ? gcarena_release_hard(arena, 0) :
+				      gcarena_release_to(arena, gcarena_background_keep(arena));
 	arg->cycle = arena->counters.cycles;
 	arg->pause_ns = arena->counters.pause_last_ns;
 	arg->live_objects = arena->counters.last_live.objects;
@@ -350,8 +360,10 @@ int gcarena_collect_now(struct gcarena *arena, struct gcarena_collect *arg)
 	struct gcarena_mapping *mapping;
 	int ret;
 
-	if (arg->kind > GCARENA_COLLECT_COMPACT)
+	if (arg->kind > GCARENA_COLLECT_EVACUATE)
 		return -EOPNOTSUPP;
+	if (arg->kind == GCARENA_COLLECT_EVACUATE)
+		return gcarena_evacuate_now(arena, arg);
 	if (gcarena_lock(arena))
 		return -EINTR;
 	mapping = gcarena_mapping_get(arena);

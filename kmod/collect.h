@@ -27,5 +27,7 @@ int gcarena_concurrent_begin(struct gcarena *arena, enum gcarena_collect_kind ki
 int gcarena_concurrent_assist(struct gcarena *arena);
 int gcarena_concurrent_finish(struct gcarena *arena);
 void gcarena_concurrent_abandon(struct gcarena *arena);
+void gcarena_rest(u64 ns);
+void gcarena_rest_missed(unsigned int missed);
 
 #endif

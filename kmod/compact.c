@@ -638,22 +638,36 @@ void gcarena_compact_cancel(struct gcarena_compact *c)
 /* ---- The plan for regions ------------------------------------------------------ */
 
 /*
+ * A span of the bucket with room in a chunk of which nothing moves now. All of the others
+ * may be emptied yet, and then must not have been filled.
+ */
+static struct heap_span *span_elsewhere(struct gcarena_compact *c, struct heap_bucket *bucket)
+{
+	struct heap_span *span;
+
+	list_for_each_entry(span, &bucket->partial, link) {
+		if (!c->chunks[span->start >> GCARENA_CHUNK_SHIFT])
+			return span;
+	}
+	return ERR_PTR(-ENOSPC);
+}
+
+/*
  * A span with room for another object of @from's sort: one there is, or a new one in a chunk
- * there is; one in a chunk that is to be emptied only if there is nothing else. What
- * is being emptied is on no list.
+ * there is; one in a chunk that is to be emptied later only if there is nothing else.
  */
 static struct heap_span *span_with_room(struct gcarena_compact *c, struct heap_span *from)
 {
 	struct heap_bucket *bucket = gcarena_span_bucket(c->heap, from);
-	struct heap_span *span, *new;
+	struct heap_span *span;
 
 	span = list_first_entry_or_null(&bucket->partial, struct heap_span, link);
 	if (span && !gcarena_heap_chunk(c->heap, span->start)->apart)
 		return span;
-	new = gcarena_span_create_below(c->heap, from->layout, from->class, c->heap->top);
-	if (!IS_ERR(new))
-		list_add(&new->link, &bucket->partial);
-	return IS_ERR(new) && PTR_ERR(new) == -ENOSPC && span ? span : new;
+	span = gcarena_span_create_below(c->heap, from->layout, from->class, c->heap->top);
+	if (!IS_ERR(span))
+		list_add(&span->link, &bucket->partial);
+	return IS_ERR(span) && PTR_ERR(span) == -ENOSPC ? span_elsewhere(c, bucket) : span;
 }
 
 /* Take the first free slot of a span that has one. Return: its offset. */
@@ -919,7 +933,7 @@ static struct heap_span *span_of_card(const struct gcarena_compact *c, u64 card)
  * @c: the compaction, with the region's chunk
  * @region: the region; its cards are complete
  */
-void gcarena_compact_pin_cards(struct gcarena_compact *c, const struct gcarena_region *region)
+void gcarena_compact_pin_cards(struct gcarena_compact *c, const struct remember_region *region)
 {
 	const struct heap_span *span;
 	u64 from;
@@ -941,7 +955,7 @@ static bool is_emptied(const struct gcarena_compact *c, const struct heap_span *
 	return chunk && chunk->forward[gcarena_block_of(span->start)];
 }
 
-static void update_cards(struct gcarena_compact *c, const struct gcarena_region *region)
+static void update_cards(struct gcarena_compact *c, const struct remember_region *region)
 {
 	const struct heap_span *span;
 	u64 from;
@@ -976,7 +990,7 @@ static void update_copies(struct gcarena_compact *c)
  * @regions: all regions of which something is planned
  * @nr: how many
  */
-void gcarena_compact_move_regions(struct gcarena_compact *c, const struct gcarena_region *regions,
+void gcarena_compact_move_regions(struct gcarena_compact *c, const struct remember_region *regions,
 				  u32 nr)
 {
 	if (!c->forwards)

@@ -6,7 +6,7 @@
 
 struct compact_chunk;
 struct compact_forward;
-struct gcarena_region;
+struct remember_region;
 
 /**
  * struct gcarena_compact - one compaction
@@ -41,9 +41,9 @@ int gcarena_compact_plan_spans(struct gcarena_compact *c);
 u64 gcarena_compact_forward(const struct gcarena_compact *c, u64 offset);
 void gcarena_compact_cancel(struct gcarena_compact *c);
 void gcarena_compact_move(struct gcarena_compact *c);
-void gcarena_compact_pin_cards(struct gcarena_compact *c, const struct gcarena_region *region);
+void gcarena_compact_pin_cards(struct gcarena_compact *c, const struct remember_region *region);
 int gcarena_compact_plan_region(struct gcarena_compact *c, u32 index, u64 *budget);
-void gcarena_compact_move_regions(struct gcarena_compact *c, const struct gcarena_region *regions,
+void gcarena_compact_move_regions(struct gcarena_compact *c, const struct remember_region *regions,
 				  u32 nr);
 
 #endif

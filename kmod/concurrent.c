@@ -34,6 +34,7 @@
 
 #include "collect.h"
 #include "compat.h"
+#include "evacuate.h"
 #include "helper.h"
 #include "zeal.h"
 
@@ -287,6 +288,8 @@ static void cycle_done(struct gcarena *arena, struct gcarena_concurrent *c)
 				 c->worked_ns + c->paused_ns);
 	gcarena_cycle_tell(arena, c->kind, 0, c->paused_ns);
 	cycle_end(arena, c);
+	if (!minor)
+		gcarena_evacuate_if_fragmented(arena);
 }
 
 static int last_round(struct gcarena *arena, struct gcarena_concurrent *c)
@@ -435,12 +438,18 @@ int gcarena_concurrent_finish(struct gcarena *arena)
 }
 
 /* After @ns of work: leave the processors to others, as is their due. */
-static void rest(u64 ns)
+void gcarena_rest(u64 ns)
 {
 	u32 percent = background_percent();
 
 	if (percent < 100)
 		fsleep(div_u64(ns * (100 - percent), percent * NSEC_PER_USEC));
+}
+
+/* A worker did not get the heap lock, @missed times in a row. */
+void gcarena_rest_missed(unsigned int missed)
+{
+	fsleep(20UL << min(missed, 9U));
 }
 
 /* Return: there may be more to do. */
@@ -453,7 +462,7 @@ static bool work_slice(struct gcarena *arena, unsigned int *missed)
 
 	/* A synchronous cycle may wait for a stalled page fault: do not spin for it. */
 	if (!mutex_trylock(&arena->lock)) {
-		fsleep(20UL << min(++*missed, 9U));
+		gcarena_rest_missed(++*missed);
 		return true;
 	}
 	*missed = 0;
@@ -471,7 +480,7 @@ static bool work_slice(struct gcarena *arena, unsigned int *missed)
 	if (ret != -EAGAIN)
 		return false;
 	if (!hurry)
-		rest(ktime_get_ns() - start);
+		gcarena_rest(ktime_get_ns() - start);
 	return true;
 }
 

@@ -36,6 +36,7 @@
 
 #include "arena.h"
 #include "dirty.h"
+#include "evacuate.h"
 #include "trace.h"
 #include "zeal.h"
 
@@ -143,6 +144,7 @@ int gcarena_dirty_take(struct gcarena *arena, struct gcarena_dirty *dirty)
 		first += nr;
 	}
 	arena->quiet.looks++;
+	gcarena_evacuate_exchange(arena, dirty);
 	dirty->page = 0;
 	found = bitmap_weight(dirty->pages, dirty->nr_pages);
 	arena->counters.dirty_pages_last = found;
@@ -150,6 +152,19 @@ int gcarena_dirty_take(struct gcarena *arena, struct gcarena_dirty *dirty)
 	ns = ktime_get_ns() - start;
 	arena->counters.dirty_total_ns += ns;
 	trace_gcarena_dirty_pass(arena->entry.id, seen, found, ns);
+	return 0;
+}
+
+/* Add what @from has found. Return: 0 or -ENOMEM. */
+int gcarena_dirty_add(struct gcarena *arena, struct gcarena_dirty *dirty,
+		      const struct gcarena_dirty *from)
+{
+	int ret = dirty_grow(arena, dirty);
+
+	if (ret)
+		return ret;
+	bitmap_or(dirty->pages, dirty->pages, from->pages, min(from->nr_pages, dirty->nr_pages));
+	dirty->page = 0;
 	return 0;
 }
 

@@ -22,6 +22,8 @@ struct gcarena_dirty {
 
 void gcarena_dirty_free(struct gcarena_dirty *dirty);
 int gcarena_dirty_take(struct gcarena *arena, struct gcarena_dirty *dirty);
+int gcarena_dirty_add(struct gcarena *arena, struct gcarena_dirty *dirty,
+		      const struct gcarena_dirty *from);
 void gcarena_dirty_done(struct gcarena_dirty *dirty);
 u32 gcarena_dirty_method(void);
 

@@ -119,10 +119,12 @@ struct heap_block {
  * @backing: what backing.c keeps about its pages
  * @nr_used: blocks that belong to a span
  * @nr_scanned: of these, blocks whose objects may hold pointers
+ * @nr_absent: blocks whose memory was given back
  * @longest_free: no run of free blocks is longer than this (may be shorter)
  * @apart: it is to be emptied: no new span is made here; see remember.c
  * @used: blocks that belong to a span
  * @dirty: blocks that belonged to a span at some time: no longer all zero
+ * @absent: blocks whose memory was given back; none of them is used
  * @blocks: what each block is used for
  */
 struct heap_chunk {
@@ -130,10 +132,12 @@ struct heap_chunk {
 	void *backing;
 	u16 nr_used;
 	u16 nr_scanned;
+	u16 nr_absent;
 	u16 longest_free;
 	bool apart;
 	DECLARE_BITMAP(used, GCARENA_CHUNK_BLOCKS);
 	DECLARE_BITMAP(dirty, GCARENA_CHUNK_BLOCKS);
+	DECLARE_BITMAP(absent, GCARENA_CHUNK_BLOCKS);
 	struct heap_block blocks[GCARENA_CHUNK_BLOCKS];
 };
 
@@ -197,6 +201,7 @@ struct gcarena_ids {
  * @limit_chunks: most chunks there may be
  * @nr_chunks: chunks there are
  * @nr_empty: of these, chunks without a span
+ * @nr_absent: blocks of all these whose memory was given back
  * @peak_chunks: most there ever were
  * @first_fit: no chunk below this index has a free block
  * @layouts: by number, @nr_layouts of them in room for @room_layouts
@@ -227,6 +232,7 @@ struct gcarena_heap {
 	u32 limit_chunks;
 	u32 nr_chunks;
 	u32 nr_empty;
+	u32 nr_absent;
 	u32 peak_chunks;
 	u32 first_fit;
 	struct heap_layout **layouts;
@@ -269,6 +275,7 @@ void gcarena_blocks_set_span(struct gcarena_heap *heap, u64 start, u64 nr,
 			     struct heap_span *span);
 bool gcarena_blocks_dirty(struct gcarena_heap *heap, u64 start, u64 nr);
 u64 gcarena_chunks_release(struct gcarena_heap *heap, u64 keep);
+u64 gcarena_blocks_release(struct gcarena_heap *heap, u64 keep);
 
 /* span.c: spans and slots */
 int gcarena_span_caches_create(void);
@@ -322,6 +329,13 @@ static inline struct heap_chunk *gcarena_heap_chunk(const struct gcarena_heap *h
 	u64 index = offset >> GCARENA_CHUNK_SHIFT;
 
 	return index < heap->nr_table ? heap->chunks[index] : NULL;
+}
+
+/* Bytes of backing memory. */
+static inline u64 gcarena_heap_held(const struct gcarena_heap *heap)
+{
+	return ((u64)READ_ONCE(heap->nr_chunks) << GCARENA_CHUNK_SHIFT) -
+	       ((u64)READ_ONCE(heap->nr_absent) << GCARENA_BLOCK_SHIFT);
 }
 
 static inline unsigned int gcarena_block_of(u64 offset)
@@ -383,6 +397,15 @@ void gcarena_backing_free(struct gcarena_heap *heap, struct heap_chunk *chunk, u
 void gcarena_backing_publish(struct gcarena_heap *heap, u32 index, struct heap_chunk *chunk);
 void gcarena_backing_publish_table(struct gcarena_heap *heap, struct heap_chunk **table,
 				   u32 nr);
+
+/*
+ * Free blocks of a chunk may be given back, and be had again. discard() enters them in
+ * ->absent, and returns false if that cannot be done; revive() gets all of a chunk back,
+ * zeroed, or fails with -ENOMEM or -EINTR. The chunk may be elsewhere for the kernel then.
+ */
+bool gcarena_backing_discard(struct gcarena_heap *heap, u32 index, unsigned int first,
+			     unsigned int nr);
+int gcarena_backing_revive(struct gcarena_heap *heap, u32 index);
 
 /*
  * For compaction, which writes to objects. Is a page there pinned for I/O? And: the pages

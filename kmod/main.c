@@ -151,12 +151,14 @@ static int __init gcarena_init(void)
 	ret = gcarena_caches_create();
 	if (ret)
 		return ret;
+	ret = -ENOMEM;
+	gcarena_gap_page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	if (!gcarena_gap_page)
+		goto err_destroy_caches;
 	/* As many as there are arenas with something to do: one that stalls delays none. */
 	gcarena_wq = alloc_workqueue("gcarena", WQ_UNBOUND | WQ_SYSFS, 0);
-	if (!gcarena_wq) {
-		ret = -ENOMEM;
-		goto err_destroy_caches;
-	}
+	if (!gcarena_wq)
+		goto err_free_page;
 	ret = gcarena_park_module_init();
 	if (ret)
 		goto err_destroy_wq;
@@ -175,6 +177,8 @@ err_park_exit:
 	gcarena_park_module_exit();
 err_destroy_wq:
 	destroy_workqueue(gcarena_wq);
+err_free_page:
+	__free_page(gcarena_gap_page);
 err_destroy_caches:
 	gcarena_caches_destroy();
 	return ret;
@@ -187,6 +191,7 @@ static void __exit gcarena_exit(void)
 	gcarena_netlink_exit();
 	destroy_workqueue(gcarena_wq);
 	gcarena_park_module_exit();
+	__free_page(gcarena_gap_page);
 	gcarena_caches_destroy();
 }
 

@@ -9,6 +9,9 @@
  *				plan, prepare the slots, move, write the slots
  *	at the end		gcarena_move_end()
  *
+ * Beside the program (evacuate.c), a few chunks at a time, it is the same without a
+ * collection: gcarena_move_begin_regions(), roots, gcarena_move_regions(), gcarena_move_end().
+ *
  * Up to the first move everything can fail or be killed, and then all objects are where they
  * were. When the second plan cannot be made, for want of memory, the first one was good
  * enough.
@@ -24,6 +27,7 @@
 #include "arena.h"
 #include "compact.h"
 #include "move.h"
+#include "remember.h"
 #include "slots.h"
 #include "verify.h"
 #include "zeal.h"
@@ -47,8 +51,8 @@ struct gcarena_move {
 	u64 reachable;
 };
 
-/* Return: 0 or -ENOMEM. In any case gcarena_move_end() must be called. */
-int gcarena_move_begin(struct gcarena *arena)
+static int begin(struct gcarena *arena,
+		 int (*init)(struct gcarena_compact *c, struct gcarena_heap *heap))
 {
 	struct gcarena_move *move;
 
@@ -57,7 +61,7 @@ int gcarena_move_begin(struct gcarena *arena)
 	move = kvzalloc(sizeof(*move), GCARENA_GFP);
 	if (!move)
 		return -ENOMEM;
-	if (gcarena_compact_init(&move->compact, &arena->heap)) {
+	if (init(&move->compact, &arena->heap)) {
 		kvfree(move);
 		return -ENOMEM;
 	}
@@ -66,6 +70,25 @@ int gcarena_move_begin(struct gcarena *arena)
 	move->verify = gcarena_zeal_verify();
 	arena->move = move;
 	return 0;
+}
+
+/* Return: 0 or -ENOMEM. In any case gcarena_move_end() must be called. */
+int gcarena_move_begin(struct gcarena *arena)
+{
+	return begin(arena, gcarena_compact_init);
+}
+
+/* The same for @nr @regions alone. */
+int gcarena_move_begin_regions(struct gcarena *arena, const struct remember_region *regions, u32 nr)
+{
+	int ret = begin(arena, gcarena_compact_init_none);
+
+	while (!ret && nr--) {
+		/* What is above the heap's end by now is empty. */
+		if (regions[nr].chunk < arena->move->compact.nr_chunks)
+			ret = gcarena_compact_add(&arena->move->compact, regions[nr].chunk);
+	}
+	return ret;
 }
 
 void gcarena_move_end(struct gcarena *arena)
@@ -138,8 +161,12 @@ static int verify_after(struct gcarena *arena, struct gcarena_move *move)
 
 /* ---- Moving -------------------------------------------------------------------- */
 
-/* What is planned happens now, or not at all. Return: 0, or -errno and nothing moved. */
-static int carry_out(struct gcarena *arena, struct gcarena_move *move)
+/*
+ * What is planned happens now, or not at all. @regions: of which it is planned, @nr of them;
+ * NULL: the whole heap. Return: 0, or -errno and nothing moved.
+ */
+static int carry_out(struct gcarena *arena, struct gcarena_move *move,
+		     const struct remember_region *regions, u32 nr)
 {
 	int ret = gcarena_slots_prepare(&move->slots, &move->compact) ?: gcarena_zeal_delay();
 
@@ -151,7 +178,10 @@ static int carry_out(struct gcarena *arena, struct gcarena_move *move)
 	if (move->verify)
 		verify_forward(move);
 	gcarena_slots_finish(&move->slots, true);
-	gcarena_compact_move(&move->compact);
+	if (regions)
+		gcarena_compact_move_regions(&move->compact, regions, nr);
+	else
+		gcarena_compact_move(&move->compact);
 	return verify_after(arena, move);
 }
 
@@ -161,11 +191,23 @@ static int run(struct gcarena *arena, struct gcarena_move *move)
 	int ret;
 
 	ret = gcarena_sweep_all(&arena->heap) ?: gcarena_compact_pin_conservative(c) ?:
-	      verify_before(move) ?: gcarena_compact_plan_slots(c) ?: carry_out(arena, move);
+	      verify_before(move) ?: gcarena_compact_plan_slots(c) ?:
+	      carry_out(arena, move, NULL, 0);
 	if (ret)
 		return ret;
-	ret = gcarena_compact_plan_spans(c) ?: carry_out(arena, move);
+	ret = gcarena_compact_plan_spans(c) ?: carry_out(arena, move, NULL, 0);
 	return ret == -ENOMEM && c->moved.objects ? 0 : ret;
+}
+
+static void count(struct gcarena *arena, const struct gcarena_move *move, u64 start)
+{
+	struct gcarena_counters *n = &arena->counters;
+
+	n->moved_last = move->compact.moved;
+	n->moved.objects += n->moved_last.objects;
+	n->moved.bytes += n->moved_last.bytes;
+	n->moves += !!n->moved_last.objects;
+	n->compact_total_ns += ktime_get_ns() - start;
 }
 
 /**
@@ -177,17 +219,62 @@ static int run(struct gcarena *arena, struct gcarena_move *move)
  */
 int gcarena_move_run(struct gcarena *arena)
 {
-	struct gcarena_counters *n = &arena->counters;
 	struct gcarena_move *move = arena->move;
 	u64 start = ktime_get_ns();
 	int ret;
 
 	lockdep_assert_held(&arena->lock);
 	ret = run(arena, move);
-	n->moved_last = move->compact.moved;
-	n->moved.objects += n->moved_last.objects;
-	n->moved.bytes += n->moved_last.bytes;
-	n->moves += !!n->moved_last.objects;
-	n->compact_total_ns += ktime_get_ns() - start;
+	count(arena, move, start);
+	return ret;
+}
+
+/* As many of the regions as the budget allows. Return: 0 or a failure: nothing is planned. */
+static int plan_regions(struct gcarena_compact *c, const struct remember_region *regions, u32 nr,
+			u64 budget, u32 *done)
+{
+	int ret = 0;
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		if (!regions[i].given_up && regions[i].chunk < c->nr_chunks)
+			gcarena_compact_pin_cards(c, &regions[i]);
+	}
+	for (i = 0; i < nr && !ret; i++) {
+		if (!regions[i].given_up && regions[i].chunk < c->nr_chunks)
+			ret = gcarena_compact_plan_region(c, regions[i].chunk, &budget);
+		*done += !ret;
+	}
+	if (!ret || ret == -EAGAIN)
+		return 0;
+	gcarena_compact_cancel(c);
+	*done = 0;
+	return ret;
+}
+
+/**
+ * gcarena_move_regions() - empty chunks, of a heap that has not been marked
+ * @arena: the arena, its world stopped
+ * @regions: the chunks, with all cards
+ * @nr: how many
+ * @budget: how many bytes to move at most
+ * @done: set to how many of them are done with
+ *
+ * Return: as gcarena_move_run().
+ */
+int gcarena_move_regions(struct gcarena *arena, const struct remember_region *regions, u32 nr,
+			 u64 budget, u32 *done)
+{
+	struct gcarena_move *move = arena->move;
+	u64 start = ktime_get_ns();
+	int ret;
+
+	lockdep_assert_held(&arena->lock);
+	move->verifier.untraced = true;
+	*done = 0;
+	ret = verify_before(move) ?:
+	      plan_regions(&move->compact, regions, nr, budget, done) ?:
+	      carry_out(arena, move, regions, nr);
+	count(arena, move, start);
 	return ret;
 }

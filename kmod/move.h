@@ -7,6 +7,7 @@
 struct gcarena;
 struct gcarena_move;
 struct gcarena_ranges;
+struct remember_region;
 struct mm_struct;
 
 int gcarena_move_begin(struct gcarena *arena);
@@ -16,5 +17,9 @@ void gcarena_move_root_words(struct gcarena_move *move, const unsigned long *wor
 int gcarena_move_slots(struct gcarena_move *move, struct mm_struct *mm,
 		       const struct gcarena_ranges *slots);
 int gcarena_move_run(struct gcarena *arena);
+int gcarena_move_begin_regions(struct gcarena *arena, const struct remember_region *regions,
+			       u32 nr);
+int gcarena_move_regions(struct gcarena *arena, const struct remember_region *regions, u32 nr,
+			 u64 budget, u32 *done);
 
 #endif

@@ -48,13 +48,13 @@ int gcarena_remember_init(struct gcarena_remember *r, struct gcarena_heap *heap,
 }
 
 static struct heap_chunk *chunk_of(const struct gcarena_remember *r,
-				   const struct gcarena_region *region)
+				   const struct remember_region *region)
 {
 	/* It may have been given back, and the table may even be shorter. */
 	return gcarena_heap_chunk(r->heap, (u64)region->chunk << GCARENA_CHUNK_SHIFT);
 }
 
-static void forget_cards(struct gcarena_region *region)
+static void forget_cards(struct remember_region *region)
 {
 	kvfree(region->cards);
 	region->cards = NULL;
@@ -63,7 +63,7 @@ static void forget_cards(struct gcarena_region *region)
 }
 
 /* The region has been emptied, or will not be. Its chunk is like all others again. */
-void gcarena_region_done(struct gcarena_remember *r, struct gcarena_region *region)
+void gcarena_region_done(struct gcarena_remember *r, struct remember_region *region)
 {
 	struct heap_chunk *chunk = chunk_of(r, region);
 
@@ -122,7 +122,7 @@ static struct worth worth_of(const struct heap_chunk *chunk)
 }
 
 /* Those with the least in them first; of equal ones the higher. */
-static void insert(struct gcarena_remember *r, struct gcarena_region new)
+static void insert(struct gcarena_remember *r, struct remember_region new)
 {
 	u32 i;
 
@@ -140,7 +140,7 @@ static void insert(struct gcarena_remember *r, struct gcarena_region new)
  * Nobody shall be given memory in there from now on, if there is any other. That is
  * no more than a wish: nothing depends on it.
  */
-static void set_apart(struct gcarena_remember *r, const struct gcarena_region *region)
+static void set_apart(struct gcarena_remember *r, const struct remember_region *region)
 {
 	struct heap_chunk *chunk = chunk_of(r, region);
 	struct heap_bucket *bucket;
@@ -160,14 +160,19 @@ static void set_apart(struct gcarena_remember *r, const struct gcarena_region *r
 	}
 }
 
-/* Keep the best ones, of @most bytes in all. */
+/* Keep the best ones, of @most bytes in all, and no more than the others have room for. */
 static void keep(struct gcarena_remember *r, u64 most)
 {
+	u64 room = ((u64)r->heap->nr_chunks << GCARENA_CHUNK_SHIFT) - r->heap->used.bytes;
 	u64 used = 0;
 	u32 i;
 
-	for (i = 0; i < r->nr && used + r->regions[i].used <= most; i++)
+	for (i = 0; i < r->nr && used + r->regions[i].used <= most; i++) {
 		used += r->regions[i].used;
+		room -= min(room, GCARENA_CHUNK_BYTES - r->regions[i].used);
+		if (used > room)
+			break;
+	}
 	r->nr = i;
 	for (i = 0; i < r->nr; i++) {
 		r->region_of[r->regions[i].chunk] = i + 1;
@@ -197,7 +202,7 @@ int gcarena_remember_choose(struct gcarena_remember *r, u64 most)
 			continue;
 		worth = worth_of(r->heap->chunks[i]);
 		if (worth.used && worth.used <= worth.gain / 4 * 3)
-			insert(r, (struct gcarena_region) { .chunk = i, .used = worth.used });
+			insert(r, (struct remember_region) { .chunk = i, .used = worth.used });
 	}
 	keep(r, most);
 	return 0;
@@ -205,7 +210,7 @@ int gcarena_remember_choose(struct gcarena_remember *r, u64 most)
 
 /* ---- Looking at words --------------------------------------------------------- */
 
-static bool cards_grow(struct gcarena_region *region)
+static bool cards_grow(struct remember_region *region)
 {
 	u32 room = max(2 * region->room, FIRST_CARDS);
 	u64 *cards = kvmalloc(room * sizeof(*cards), GCARENA_GFP);
@@ -220,7 +225,7 @@ static bool cards_grow(struct gcarena_region *region)
 	return true;
 }
 
-static noinline void remember(struct gcarena_remember *r, struct gcarena_region *region, u64 card)
+static noinline void remember(struct gcarena_remember *r, struct remember_region *region, u64 card)
 {
 	if (region->given_up || (region->nr && region->cards[region->nr - 1] == card))
 		return;

@@ -9,7 +9,7 @@
 #define GCARENA_CARD_BYTES	BIT(GCARENA_CARD_SHIFT)
 
 /**
- * struct gcarena_region - a chunk to be emptied
+ * struct remember_region - a chunk to be emptied
  * @chunk: its index
  * @given_up: too much refers to it: it stays as it is
  * @used: bytes of objects that may move, when it was chosen
@@ -17,7 +17,7 @@
  * @nr: how many
  * @room: entries in @cards
  */
-struct gcarena_region {
+struct remember_region {
 	u32 chunk;
 	bool given_up;
 	u64 used;
@@ -45,7 +45,7 @@ struct gcarena_remember {
 	u64 end;
 	u16 *region_of;
 	u32 nr_chunks;
-	struct gcarena_region *regions;
+	struct remember_region *regions;
 	u32 nr;
 	u32 room;
 	u32 next;
@@ -61,6 +61,6 @@ int gcarena_remember_choose(struct gcarena_remember *r, u64 most);
 int gcarena_remember_some(struct gcarena_remember *r, u64 pages);
 int gcarena_remember_dirty(struct gcarena_remember *r, const unsigned long *pages,
 			   unsigned long nr_pages, unsigned long *page, u64 max);
-void gcarena_region_done(struct gcarena_remember *r, struct gcarena_region *region);
+void gcarena_region_done(struct gcarena_remember *r, struct remember_region *region);
 
 #endif

@@ -75,7 +75,7 @@ struct gcarena_ranges {
 /**
  * struct scan - reading roots
  * @arena: the arena
- * @m: where words go
+ * @m: where words go, or NULL: nobody traces
  * @verifier: where they go as well, or NULL
  * @task: a thread in the address space that is being read
  * @mm: that address space; a reference
@@ -344,7 +344,7 @@ static int scan_words(struct scan *scan, size_t nr)
 		gcarena_move_root_words(scan->arena->move, scan->buffer, nr, scan->precise);
 	if (scan->verifier)
 		gcarena_verify_root_words(scan->verifier, scan->buffer, nr);
-	return gcarena_mark_words(scan->m, scan->buffer, nr);
+	return scan->m ? gcarena_mark_words(scan->m, scan->buffer, nr) : 0;
 }
 
 /*

@@ -15,7 +15,7 @@ static void fill_heap(const struct gcarena_heap *heap, struct gcarena_stats *sta
 	stats->heap_objects = heap->used.objects;
 	stats->heap_bytes = heap->used.bytes;
 	stats->span_bytes = heap->span_bytes;
-	stats->backing_bytes = (u64)heap->nr_chunks << GCARENA_CHUNK_SHIFT;
+	stats->backing_bytes = gcarena_heap_held(heap);
 	stats->backing_peak = (u64)heap->peak_chunks << GCARENA_CHUNK_SHIFT;
 	stats->idle_bytes = (u64)heap->nr_empty << GCARENA_CHUNK_SHIFT;
 	stats->metadata_bytes = heap->metadata_bytes;
@@ -125,8 +125,7 @@ void gcarena_overview_fill(struct gcarena *arena, struct gcarena_overview *o)
 		.base = READ_ONCE(arena->heap.base),
 		.heap_objects = READ_ONCE(arena->heap.used.objects),
 		.heap_bytes = READ_ONCE(arena->heap.used.bytes),
-		.backing_bytes = (u64)READ_ONCE(arena->heap.nr_chunks) <<
-				 GCARENA_CHUNK_SHIFT,
+		.backing_bytes = gcarena_heap_held(&arena->heap),
 		.cycles = READ_ONCE(arena->counters.cycles),
 		.cycles_aborted = READ_ONCE(arena->counters.cycles_aborted),
 		.pause_last_ns = READ_ONCE(arena->counters.pause_last_ns),

@@ -16,11 +16,13 @@
 /* For tools that read the format: they know no names of the kernel's. */
 TRACE_DEFINE_ENUM(GCARENA_COLLECT_FULL);
 TRACE_DEFINE_ENUM(GCARENA_COLLECT_MINOR);
+TRACE_DEFINE_ENUM(GCARENA_COLLECT_COMPACT);
 
 #define show_collect_kind(kind)				\
 	__print_symbolic(kind,				\
 		{ GCARENA_COLLECT_FULL, "full" },	\
-		{ GCARENA_COLLECT_MINOR, "minor" })
+		{ GCARENA_COLLECT_MINOR, "minor" },	\
+		{ GCARENA_COLLECT_COMPACT, "compact" })
 
 /* A collection begins. */
 TRACE_EVENT(gcarena_cycle_begin,

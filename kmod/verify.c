@@ -206,7 +206,7 @@ static int follow(struct gcarena_verifier *v, u64 offset, u64 root)
 	v->stack = stack;
 	v->stack[v->depth++] = (struct verify_frame) { .span = span, .start = start };
 	v->nr_objects++;
-	if (bit_of(span, slot, true))
+	if (v->untraced || bit_of(span, slot, true))
 		return 0;
 	report_lost(v, root);
 	return -EIO;
@@ -366,7 +366,7 @@ static int check_chunk(const struct gcarena_heap *heap, u32 index, struct census
 {
 	const struct heap_chunk *chunk = heap->chunks[index];
 	u64 offset = index * GCARENA_CHUNK_BYTES;
-	unsigned int i, used = 0;
+	unsigned int i, used = 0, absent = 0;
 	int ret = 0;
 
 	for (i = 0; i < GCARENA_CHUNK_BLOCKS && !ret; i++) {
@@ -374,7 +374,9 @@ static int check_chunk(const struct gcarena_heap *heap, u32 index, struct census
 		u64 start = offset + i * GCARENA_BLOCK_BYTES;
 
 		used += test_bit(i, chunk->used);
-		ret = EXPECT(!span == !test_bit(i, chunk->used), "chunk", start);
+		absent += test_bit(i, chunk->absent);
+		ret = EXPECT(!span == !test_bit(i, chunk->used), "chunk", start) ?:
+		      EXPECT(!span || !test_bit(i, chunk->absent), "absent block", start);
 		if (!ret && span && span->start == start)
 			ret = check_span(heap, span, census);
 		else if (!ret && span)
@@ -382,7 +384,8 @@ static int check_chunk(const struct gcarena_heap *heap, u32 index, struct census
 	}
 	census->chunks++;
 	census->empty += !used;
-	return ret ?: EXPECT(used == chunk->nr_used, "chunk", offset);
+	return ret ?: EXPECT(used == chunk->nr_used, "chunk", offset) ?:
+	       EXPECT(absent == chunk->nr_absent, "chunk", offset);
 }
 
 /**

@@ -20,6 +20,7 @@ struct verify_frame;
  * @depth: objects on it
  * @room_stack: entries in @stack
  * @steps: words read so far
+ * @untraced: marks say nothing: do not miss any
  * @error: -ENOMEM once a root could not be noted
  */
 struct gcarena_verifier {
@@ -34,6 +35,7 @@ struct gcarena_verifier {
 	size_t depth;
 	size_t room_stack;
 	u64 steps;
+	bool untraced;
 	int error;
 };
 

@@ -266,7 +266,7 @@ AT(id, flags, 4);
 AT(id, addr, 8);
 AT(id, id, 16);
 
-SIZE(event, 56);
+SIZE(event, 80);
 AT(event, size, 0);
 AT(event, kind, 4);
 AT(event, error, 8);
@@ -277,6 +277,9 @@ AT(event, time_ns, 24);
 AT(event, cycle, 32);
 AT(event, duration_ns, 40);
 AT(event, live_bytes, 48);
+AT(event, moves, 56);
+AT(event, moved_objects, 64);
+AT(event, moved_bytes, 72);
 
 /* ---- What a test works with ------------------------------------------------ */
 

@@ -327,4 +327,128 @@ TEST_F(core, random_runs_as_in_the_model)
 	}
 }
 
+/* ---- Blocks given back ---------------------------------------------------------- */
+
+static void fill_run(struct gcarena_heap *heap, const struct run *run, u64 value)
+{
+	u64 at;
+
+	for (at = 0; at < run->nr * GCARENA_BLOCK_BYTES; at += 512)
+		*core_word(heap, run->span->start + at) = value ^ at;
+}
+
+static bool run_is(struct gcarena_heap *heap, const struct run *run, u64 value)
+{
+	u64 at;
+
+	for (at = 0; at < run->nr * GCARENA_BLOCK_BYTES; at += 512) {
+		if (*core_word(heap, run->span->start + at) != (value ? value ^ at : 0))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Memory that was given back dies when it is touched (heap.h); what is had again is zero,
+ * or said not to be; the limit counts what is there.
+ */
+TEST_F(core, random_runs_and_blocks_given_back)
+{
+	struct run runs[MODEL_RUNS] = { };
+	u64 seed = 9, held, released = 0, revived = 0, full = 0, present;
+	int i, k, ret;
+
+	self->heap.max_chunks = MODEL_CHUNKS;
+	for (i = 0; i < 12000; i++) {
+		struct run *run = &runs[k = next_random(&seed) % MODEL_RUNS];
+		u32 absent = self->heap.nr_absent;
+
+		self->heap.limit_chunks = 4 + i / 1500;
+		if (run->span) {
+			ASSERT_TRUE(run_is(&self->heap, run, k + 1000));
+			gcarena_span_destroy(&self->heap, run->span);
+			run->span = NULL;
+			continue;
+		}
+		if (next_random(&seed) % 40 == 0) {
+			present = gcarena_heap_held(&self->heap);
+			gcarena_chunks_release(&self->heap, 0);
+			released += gcarena_blocks_release(&self->heap, 0);
+			ASSERT_LE(gcarena_heap_held(&self->heap), present);
+			/* A second time there is nothing left. */
+			ASSERT_EQ(0, gcarena_blocks_release(&self->heap, 0));
+		}
+		if (i / 1000 % 3 == 2 && next_random(&seed) % 2)
+			continue;
+		run->nr = random_length(&seed);
+		run->span = gcarena_span_create(&self->heap, self->heap.layouts[1],
+						GCARENA_CLASS_LARGE, run->nr * GCARENA_BLOCK_BYTES);
+		ret = IS_ERR(run->span) ? PTR_ERR(run->span) : 0;
+		if (ret) {
+			run->span = NULL;
+			full++;
+			ASSERT_EQ(-ENOSPC, ret);
+			continue;
+		}
+		revived += self->heap.nr_absent < absent;
+		if (run->span->zeroed)
+			ASSERT_TRUE(run_is(&self->heap, run, 0));
+		fill_run(&self->heap, run, k + 1000);
+		for (held = 0, k = 0; k < MODEL_RUNS; k++)
+			held += !!runs[k].span;
+		if (i % 20 == 0)
+			ASSERT_STREQ("", core_check(&self->heap, held));
+	}
+	EXPECT_LT(MIB, released);
+	EXPECT_LT(10, revived);
+	EXPECT_LT(10, full);
+	for (k = 0; k < MODEL_RUNS; k++) {
+		if (!runs[k].span)
+			continue;
+		EXPECT_TRUE(run_is(&self->heap, &runs[k], k + 1000));
+		gcarena_span_destroy(&self->heap, runs[k].span);
+	}
+	gcarena_chunks_release(&self->heap, 0);
+	EXPECT_EQ(0, self->heap.nr_absent);
+}
+
+/* One block in a chunk keeps no more than itself; with no memory nothing is lost. */
+TEST_F(core, one_block_is_left)
+{
+	struct heap_span *a, *b, *c;
+
+	a = gcarena_span_create(&self->heap, self->heap.layouts[1], GCARENA_CLASS_LARGE, MIB);
+	b = gcarena_span_create(&self->heap, self->heap.layouts[1], GCARENA_CLASS_LARGE, 8192);
+	ASSERT_FALSE(IS_ERR(a) || IS_ERR(b));
+	gcarena_span_destroy(&self->heap, a);
+	core_fail_after = 0;
+	EXPECT_EQ(0, gcarena_blocks_release(&self->heap, 0));
+	core_fail_after = -1;
+	EXPECT_EQ(0, self->heap.nr_absent);
+	EXPECT_EQ(GCARENA_CHUNK_BYTES - GCARENA_BLOCK_BYTES,
+		  gcarena_blocks_release(&self->heap, 0));
+	EXPECT_EQ(GCARENA_BLOCK_BYTES, gcarena_heap_held(&self->heap));
+	/* A new chunk is taken rather than what was given back ... */
+	c = gcarena_span_create(&self->heap, self->heap.layouts[1], GCARENA_CLASS_LARGE, MIB);
+	ASSERT_FALSE(IS_ERR(c));
+	EXPECT_EQ(2, self->heap.nr_chunks);
+	gcarena_span_destroy(&self->heap, c);
+	gcarena_chunks_release(&self->heap, 0);
+	/* ... unless there can be none. */
+	self->heap.max_chunks = 1;
+	core_fail_after = 1;
+	EXPECT_EQ(-ENOMEM, PTR_ERR(gcarena_span_create(&self->heap, self->heap.layouts[1],
+						       GCARENA_CLASS_LARGE, MIB)));
+	core_fail_after = -1;
+	c = gcarena_span_create(&self->heap, self->heap.layouts[1], GCARENA_CLASS_LARGE, MIB);
+	ASSERT_FALSE(IS_ERR(c));
+	EXPECT_TRUE(c->zeroed);
+	EXPECT_EQ(0, self->heap.nr_absent);
+	gcarena_span_destroy(&self->heap, b);
+	gcarena_span_destroy(&self->heap, c);
+	EXPECT_EQ(1, self->heap.nr_empty);
+	self->heap.max_chunks = MODEL_CHUNKS;
+	EXPECT_WHOLE(&self->heap, 0);
+}
+
 TEST_HARNESS_MAIN

@@ -328,6 +328,21 @@ GCA_PUBLIC int gca_set_limit_in(gca_arena *arena, uint64_t limit, uint64_t *old)
 	return ret;
 }
 
+GCA_PUBLIC int gca_set_compact_in(gca_arena *arena, int percent, uint64_t bytes)
+{
+	int64_t old;
+	int ret = 0;
+
+	if (bytes)
+		ret = set(arena, GCARENA_PARAM_COMPACT_BYTES, bytes, &old);
+	return ret ? ret : set(arena, GCARENA_PARAM_COMPACT_PERCENT, percent, &old);
+}
+
+GCA_PUBLIC int gca_set_compact(int percent, uint64_t bytes)
+{
+	return gca_set_compact_in(NULL, percent, bytes);
+}
+
 static int change_roots(gca_arena *arena, unsigned long command, const void *start, size_t length)
 {
 	struct gcarena_roots arg = {

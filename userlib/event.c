@@ -17,6 +17,9 @@ static void fill_event(struct gca_event *event, const struct gcarena_event *raw)
 		.cycle = raw->cycle,
 		.duration_ns = raw->duration_ns,
 		.live_bytes = raw->live_bytes,
+		.moves = raw->moves,
+		.moved_objects = raw->moved_objects,
+		.moved_bytes = raw->moved_bytes,
 	};
 }
 

@@ -116,6 +116,7 @@ enum gca_kind {
 	GCA_FULL	= 0,	/* trace everything, sweep everything */
 	GCA_MINOR	= 1,	/* what was allocated since the last collection alone */
 	GCA_COMPACT	= 2,	/* as FULL, then move objects together: see gca_collect(3) first */
+	GCA_EVACUATE	= 3,	/* no collection: move as COMPACT does, with short stops only */
 	GCA_FULL_RELEASE = 256,	/* and give all empty memory back to the system */
 };
 
@@ -139,6 +140,14 @@ int gca_set_gc_percent(int percent, int *old);
 int gca_set_gc_percent_in(gca_arena *arena, int percent, int *old);
 /* Most memory for objects, bytes, a multiple of 2 MiB. */
 int gca_set_limit_in(gca_arena *arena, uint64_t limit, uint64_t *old);
+
+/*
+ * Do what GCA_EVACUATE does after each full collection that finds more than @percent of the
+ * memory in use not live; 0 is never, and the default. @bytes: most to move in one stop;
+ * 0 leaves it as it is (1 MiB).
+ */
+int gca_set_compact(int percent, uint64_t bytes);
+int gca_set_compact_in(gca_arena *arena, int percent, uint64_t bytes);
 
 /* ---- Roots -------------------------------------------------------------- */
 
@@ -264,6 +273,7 @@ int gca_query(const void *p, struct gca_object *object);
 enum gca_event_kind {
 	GCA_EVENT_CYCLE		= 1,	/* a collection has ended */
 	GCA_EVENT_ABORTED	= 2,	/* one was given up; nothing was freed */
+	GCA_EVENT_MOVED		= 3,	/* objects were moved beside the program */
 };
 
 struct gca_event {
@@ -276,6 +286,8 @@ struct gca_event {
 	uint64_t cycle;		/* collections completed */
 	uint64_t duration_ns;	/* for how long the program could not run */
 	uint64_t live_bytes;	/* CYCLE: found reachable */
+	uint64_t moves;		/* as long as it stays the same, addresses do */
+	uint64_t moved_objects, moved_bytes;	/* CYCLE, MOVED: have a new address */
 };
 
 /*

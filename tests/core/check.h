@@ -19,11 +19,12 @@
  * @listed: entries on the buckets' lists
  * @span_bytes: sum of the spans' lengths
  * @ids: slots whose object has a number
+ * @absent: blocks that were given back
  * @metadata: bytes of all that describes the heap
  * @used: slots with alloc set
  */
 struct core_count {
-	u64 chunks, empty, spans, leased, listed, span_bytes, ids, metadata;
+	u64 chunks, empty, spans, leased, listed, span_bytes, ids, absent, metadata;
 	struct heap_tally used;
 };
 
@@ -120,7 +121,7 @@ static inline void core_check_chunk(const struct gcarena_heap *heap, u32 index,
 				    struct core_count *n)
 {
 	const struct heap_chunk *chunk = heap->chunks[index];
-	u32 b, used = 0, scanned = 0, run = 0, longest = 0;
+	u32 b, used = 0, absent = 0, scanned = 0, run = 0, longest = 0;
 
 	if (!chunk) {
 		CORE_HOLDS(index >= heap->first_fit, index);
@@ -129,13 +130,17 @@ static inline void core_check_chunk(const struct gcarena_heap *heap, u32 index,
 	for (b = 0; b < GCARENA_CHUNK_BLOCKS; b++) {
 		core_check_block(heap, index, b, n);
 		used += core_test_bit(chunk->used, b);
+		absent += core_test_bit(chunk->absent, b);
 		scanned += chunk->blocks[b].span &&
 			   chunk->blocks[b].span->layout->scan != GCARENA_SCAN_NONE;
-		run = core_test_bit(chunk->used, b) ? 0 : run + 1;
+		CORE_HOLDS(!core_test_bit(chunk->absent, b) || !core_test_bit(chunk->used, b), b);
+		run = core_test_bit(chunk->used, b) || core_test_bit(chunk->absent, b) ? 0 : run + 1;
 		longest = max(longest, run);
 	}
 	CORE_HOLDS(chunk->nr_used == used, index);
 	CORE_HOLDS(chunk->nr_scanned == scanned, index);
+	CORE_HOLDS(chunk->nr_absent == absent, index);
+	n->absent += absent;
 	CORE_HOLDS(chunk->longest_free >= longest, index);
 	CORE_HOLDS(index < heap->top, index);
 	CORE_HOLDS(index >= heap->first_fit || !longest, index);
@@ -216,6 +221,7 @@ static inline const char *core_check(struct gcarena_heap *heap, u64 held)
 	CORE_HOLDS(heap->span_bytes == n.span_bytes, n.span_bytes);
 	CORE_HOLDS(heap->metadata_bytes == n.metadata, n.metadata);
 	CORE_HOLDS(heap->ids.nr == n.ids, n.ids);
+	CORE_HOLDS(heap->nr_absent == n.absent, n.absent);
 	CORE_HOLDS(heap->used.objects == n.used.objects, n.used.objects);
 	CORE_HOLDS(heap->used.bytes == n.used.bytes, n.used.bytes);
 	CORE_HOLDS(heap->allocated.objects - heap->freed.objects == n.used.objects, n.used.objects);

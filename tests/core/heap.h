@@ -78,7 +78,33 @@ void gcarena_backing_free(struct gcarena_heap *heap, struct heap_chunk *chunk, u
 	if (heap->chunks[index])
 		abort();	/* a page fault could still find it */
 	core_allocations--;
+	mprotect(chunk->kaddr, GCARENA_CHUNK_BYTES, PROT_READ | PROT_WRITE);
 	core_chunk_unmap(chunk->kaddr);
+}
+
+/* Who touches what was given back dies. */
+bool gcarena_backing_discard(struct gcarena_heap *heap, u32 index, unsigned int first,
+			     unsigned int nr)
+{
+	char *at = (char *)heap->chunks[index]->kaddr + first * GCARENA_BLOCK_BYTES;
+
+	if (core_fails())
+		return false;
+	madvise(at, nr * GCARENA_BLOCK_BYTES, MADV_DONTNEED);
+	mprotect(at, nr * GCARENA_BLOCK_BYTES, PROT_NONE);
+	bitmap_set(heap->chunks[index]->absent, first, nr);
+	return true;
+}
+
+int gcarena_backing_revive(struct gcarena_heap *heap, u32 index)
+{
+	struct heap_chunk *chunk = heap->chunks[index];
+
+	if (core_fails())
+		return -ENOMEM;
+	mprotect(chunk->kaddr, GCARENA_CHUNK_BYTES, PROT_READ | PROT_WRITE);
+	memset(chunk->absent, 0, sizeof(chunk->absent));
+	return 0;
 }
 
 /* Pages that others than the program write to: the tests say which, and are told of some. */

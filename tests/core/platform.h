@@ -144,6 +144,15 @@ static inline unsigned long find_last_bit(const unsigned long *map, unsigned lon
 	return n ? n - 1 : nr;
 }
 
+static inline void bitmap_or(unsigned long *to, const unsigned long *a, const unsigned long *b,
+			     unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < (nr + 63) / 64; i++)
+		to[i] = a[i] | b[i];
+}
+
 static inline bool bitmap_empty(const unsigned long *map, unsigned int nr)
 {
 	return find_next_bit(map, nr, 0) == nr;

@@ -262,7 +262,7 @@ long op_create(struct worker *w)
 
 long op_set(struct worker *w)
 {
-	struct gcarena_set set = { .param = 1 + below(w, DICE_VALUE, 3) };
+	struct gcarena_set set = { .param = 1 + below(w, DICE_VALUE, 5) };
 
 	switch (set.param) {
 	case GCARENA_PARAM_GC_PERCENT:
@@ -270,6 +270,9 @@ long op_set(struct worker *w)
 		break;
 	case GCARENA_PARAM_LIMIT:
 		set.value = (1 + below(w, DICE_VALUE, 32)) * GCARENA_CHUNK_SIZE;
+		break;
+	case GCARENA_PARAM_COMPACT_PERCENT:
+		set.value = below(w, DICE_VALUE, 100);
 		break;
 	default:
 		set.value = below(w, DICE_VALUE, 64) << 14;
@@ -534,13 +537,13 @@ long op_collect(struct worker *w)
 {
 	struct gcarena_collect collect = {
 		.flags = below(w, DICE_VALUE, 2) ? GCARENA_COLLECT_RELEASE : 0,
-		.kind = below(w, DICE_VALUE, GCARENA_COLLECT_COMPACT + 1),
+		.kind = below(w, DICE_VALUE, GCARENA_COLLECT_EVACUATE + 1),
 	};
 	bool exact = true;
 	long ret = command(w, choose_fd(w), GCARENA_IOC_COLLECT, &collect, sizeof(collect), &exact);
 
 	if (exact && !ret)
-		expect(collect.cycle, "COLLECT: cycle");
+		expect(collect.cycle || collect.kind == GCARENA_COLLECT_EVACUATE, "COLLECT: cycle");
 	return ret;
 }
 

@@ -433,11 +433,16 @@ struct gcarena_free {
  *	there was none yet, it is a full one
  * @GCARENA_COLLECT_COMPACT: as FULL; then move objects to fewer chunks, change the pointers
  *	to them, and give all empty chunks back. See below for what moves
+ * @GCARENA_COLLECT_EVACUATE: collect nothing; move objects as COMPACT does, out of the chunks
+ *	with the least in them, beside the program: it is stopped for moments only, to move
+ *	GCARENA_PARAM_COMPACT_BYTES at a time. What is dead and was not found so moves as well.
+ *	When @moved_objects is 0 nothing is left that is worth moving
  */
 enum gcarena_collect_kind {
 	GCARENA_COLLECT_FULL	= 0,
 	GCARENA_COLLECT_MINOR	= 1,
 	GCARENA_COLLECT_COMPACT	= 2,
+	GCARENA_COLLECT_EVACUATE = 3,
 };
 
 /* Give all empty chunks back to the system, also those the heap will need soon. */
@@ -450,7 +455,8 @@ enum gcarena_collect_kind {
  * @kind: enum gcarena_collect_kind
  * @reserved: must be zero
  * @cycle: out: number of this collection, from 1
- * @pause_ns: out: time for which the program could not run, ns
+ * @pause_ns: out: time for which the program could not run, ns; EVACUATE: the longest of
+ *	several such times
  * @live_objects: out: objects found reachable
  * @live_bytes: out: bytes of their slots
  * @freed_objects: out: objects freed by this collection. Free slots of spans that
@@ -592,11 +598,18 @@ struct gcarena_id {
  * @GCARENA_PARAM_LIMIT: see &struct gcarena_create.limit; not 0. May be below what the
  *	arena holds now: then nothing more is taken until it fits again
  * @GCARENA_PARAM_MIN_HEAP: see &struct gcarena_create.min_heap; not 0
+ * @GCARENA_PARAM_COMPACT_PERCENT: do what GCARENA_COLLECT_EVACUATE does when a full collection
+ *	finds that more than this percent of the chunks in use is not live, 1 to 99; 0, the
+ *	default, is never: addresses that a program has where no collector looks must
+ *	not become wrong unasked
+ * @GCARENA_PARAM_COMPACT_BYTES: most bytes to move in one stop for that; 1 MiB unless set
  */
 enum gcarena_param {
 	GCARENA_PARAM_GC_PERCENT	= 1,
 	GCARENA_PARAM_LIMIT		= 2,
 	GCARENA_PARAM_MIN_HEAP		= 3,
+	GCARENA_PARAM_COMPACT_PERCENT	= 4,
+	GCARENA_PARAM_COMPACT_BYTES	= 5,
 };
 
 /**
@@ -816,10 +829,12 @@ struct gcarena_object {
  * enum gcarena_event_kind - what happened
  * @GCARENA_EVENT_CYCLE: a collection has ended; the program runs again
  * @GCARENA_EVENT_ABORTED: a collection was given up, and has freed nothing
+ * @GCARENA_EVENT_MOVED: objects were moved beside the program (GCARENA_COLLECT_EVACUATE)
  */
 enum gcarena_event_kind {
 	GCARENA_EVENT_CYCLE	= 1,
 	GCARENA_EVENT_ABORTED	= 2,
+	GCARENA_EVENT_MOVED	= 3,
 };
 
 /**
@@ -837,6 +852,9 @@ enum gcarena_event_kind {
  * @cycle: number of the last collection that was completed
  * @duration_ns: for how long the program could not run, ns
  * @live_bytes: CYCLE: bytes of the slots found reachable
+ * @moves: &struct gcarena_stats.moves: as long as it stays the same, so do addresses
+ * @moved_objects: CYCLE, MOVED: objects that have a new address by that
+ * @moved_bytes: bytes of their slots
  *
  * read() waits for an event, unless the descriptor is O_NONBLOCK. poll() says POLLIN when
  * there is one. All processes that share an arena share its events: each is read once.
@@ -856,6 +874,9 @@ struct gcarena_event {
 	__aligned_u64 cycle;
 	__aligned_u64 duration_ns;
 	__aligned_u64 live_bytes;
+	__aligned_u64 moves;
+	__aligned_u64 moved_objects;
+	__aligned_u64 moved_bytes;
 };
 
 #endif /* _UAPI_LINUX_GCARENA_H */

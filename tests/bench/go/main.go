@@ -12,6 +12,7 @@ import (
 
 var workloads = map[string]func(){
 	"barrier": barrierWorkload,
+	"compact": compactWorkload,
 	"dense":   denseWorkload,
 	"kv":      kvWorkload,
 	"pause":   pauseWorkload,

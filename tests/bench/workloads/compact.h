@@ -2,12 +2,13 @@
 /*
  * What is held after most of a heap of mixed objects was dropped at random.
  *
- *	objects=N drop=PERCENT collect=full|compact pinned=PERCENT
+ *	objects=N drop=PERCENT collect=full|compact|evacuate pinned=PERCENT budget=KIB
  *
  * Objects of 16 B to 8 KiB, as many below each power of two as below the next; half of
  * them have a pointer to another one. Then the collector collects, and gives back
  * what it can; the others have freed by hand, and trim. With pinned, so many of a hundred
- * that are left are pointed to by words that only may be pointers (gcarena).
+ * that are left are pointed to by words that only may be pointers (gcarena). evacuate: a full
+ * collection, then GCA_EVACUATE until nothing moves any more, budget= at a time.
  */
 #ifdef CONTENDER_GLIBC
 #include <malloc.h>
@@ -41,7 +42,43 @@ static void **new_table(size_t nr)
 	return gca_make(type, nr);
 }
 
-static void give_back(void)
+/* Step by step. The longest stop is what a program notices; all together is what it costs. */
+static void give_back_in_steps(void)
+{
+	struct gca_collection done = { .size = sizeof(done) };
+	uint64_t longest = 0, moved = 0, start = now_ns();
+	struct gca_stats before, after;
+	unsigned int passes = 0;
+	int err = gca_collect_in(NULL, GCA_FULL_RELEASE, &done);
+
+	bench_result("remark", "ms", done.pause_ns / 1e6);
+	if (!err)
+		err = gca_set_compact(0, bench_arg_number("budget", 1024) * 1024);
+	before = contender_stats();
+	while (!err && passes < 1000) {
+		err = gca_collect_in(NULL, GCA_EVACUATE, &done);
+		if (!err && !done.moved_objects)
+			break;
+		if (done.pause_ns > longest)
+			longest = done.pause_ns;
+		moved += done.moved_bytes;
+		passes++;
+	}
+	if (err)
+		bench_die("collection failed: %s", gca_strerror(err));
+	after = contender_stats();
+	bench_result("pause", "ms", longest / 1e6);
+	bench_result("moved", "MiB", moved / (double)MIB);
+	bench_result("passes", "", passes);
+	bench_result("stops that moved", "", after.moves - before.moves);
+	bench_result("stopped in all", "ms", (after.pause_total_ns - before.pause_total_ns) / 1e6);
+	bench_result("time in all", "ms", (now_ns() - start) / 1e6);
+	if (moved)
+		bench_result("pause by MiB moved", "ms",
+			     (after.pause_total_ns - before.pause_total_ns) / 1e6 * MIB / moved);
+}
+
+static void give_back_at_once(void)
 {
 	struct gca_collection done = { .size = sizeof(done) };
 	bool compact = bench_arg_is("collect", "compact");
@@ -54,6 +91,14 @@ static void give_back(void)
 	if (done.moved_bytes)
 		bench_result("pause by MiB moved", "ms", done.pause_ns / 1e6 * MIB /
 			     done.moved_bytes);
+}
+
+static void give_back(void)
+{
+	if (bench_arg_is("collect", "evacuate"))
+		give_back_in_steps();
+	else
+		give_back_at_once();
 }
 #else
 static struct pair *new_pairs(contender_type type, size_t bytes)

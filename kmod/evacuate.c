@@ -1,0 +1,538 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Compaction beside the program: chunks are emptied a few at a time, and the world stands
+ * still for one budget of bytes at a time.
+ *
+ *  1. Sweep what the last cycle left. Choose chunks (remember.c).
+ *  2. Find written pages, so that from here on those tell of changes. Go through the
+ *     heap for words that point into the chunks.
+ *  3. A round: find the pages written since, look at them again. More rounds until a
+ *     round finds little.
+ *  4. Stop the world; once more the written pages; read the roots; move what fits the budget,
+ *     and change what is on the cards of those chunks (move.c). Start the world.
+ *  5. Back to 3. for the next chunks.
+ *
+ * Nothing here is a cycle, and cycles may happen at any time in between: the chunks are
+ * addresses, not spans, and what a cycle or a compaction writes is found like what the
+ * program writes. The dirty bits are shared with cycles: each gets what the other has taken
+ * (gcarena_evacuate_exchange()). Only while a concurrent cycle traces nothing moves.
+ *
+ * As in concurrent.c each look for written pages is followed by a stop before the pages are
+ * looked at: it waits for threads that are about to flush the translation of a page whose
+ * dirty flag was taken.
+ *
+ * A state machine like that in concurrent.c: advanced in slices under the heap lock, by a
+ * worker with a reference to the file, and by a thread that asks for it.
+ */
+#include <linux/file.h>
+#include <linux/ktime.h>
+#include <linux/memcontrol.h>
+
+#include "collect.h"
+#include "evacuate.h"
+#include "move.h"
+#include "remember.h"
+#include "zeal.h"
+
+#define SLICE_NS	NSEC_PER_MSEC
+#define BATCH_SPANS	256
+#define BATCH_PAGES	64
+#define MAX_REGIONS	256U
+/* Bytes to move before the heap is gone through anew, in budgets. */
+#define PASS_BUDGETS	64
+/* Pages and cards to look at in a stop: some MiB. */
+#define LAST_PAGES	512
+#define STOP_CARDS	8192U
+#define MAX_ROUNDS	4
+
+enum evacuate_phase {
+	EVACUATE_SWEEP,
+	EVACUATE_CHOOSE,
+	EVACUATE_TAKE,
+	EVACUATE_SCAN,
+	EVACUATE_ROUND,
+	EVACUATE_DIRTY,
+	EVACUATE_STOP,
+};
+
+/**
+ * struct gcarena_evacuation - chunks are being emptied
+ * @arena: whose they are
+ * @number: which one it is, from 1
+ * @phase: what is to be done next
+ * @r: the chunks, and what points into them
+ * @fresh: written pages that have not been looked at
+ * @taken: written pages that no cycle has been told of
+ * @taken_pages: bits in @taken
+ * @rounds: since the last stop
+ * @broken: written pages have been forgotten
+ * @slice_end: when the slice has to end, CLOCK_MONOTONIC, ns
+ */
+struct gcarena_evacuation {
+	struct gcarena *arena;
+	u64 number;
+	enum evacuate_phase phase;
+	struct gcarena_remember r;
+	struct gcarena_dirty fresh;
+	unsigned long *taken;
+	u64 taken_pages;
+	unsigned int rounds;
+	bool broken;
+	u64 slice_end;
+};
+
+/* ---- Written pages -------------------------------------------------------------- */
+
+/* Add @from to a bitmap of *@nr bits, which grows. Return: 0 or -ENOMEM. */
+static int pages_add(unsigned long **pages, u64 *nr, const unsigned long *from, u64 from_nr)
+{
+	u64 room = round_up(max(*nr, from_nr), BITS_PER_LONG);
+	unsigned long *more;
+
+	if (room > *nr) {
+		more = kvcalloc(room / BITS_PER_LONG, sizeof(*more), GCARENA_GFP);
+		if (!more)
+			return -ENOMEM;
+		if (*nr)
+			bitmap_copy(more, *pages, *nr);
+		kvfree(*pages);
+		*pages = more;
+		*nr = room;
+	}
+	if (from_nr)
+		bitmap_or(*pages, *pages, from, from_nr);
+	return 0;
+}
+
+/**
+ * gcarena_evacuate_exchange() - written pages have been taken
+ * @arena: the arena
+ * @dirty: the pages; gets those as well that an evacuation has taken before
+ *
+ * Called by gcarena_dirty_take().
+ */
+void gcarena_evacuate_exchange(struct gcarena *arena, struct gcarena_dirty *dirty)
+{
+	struct gcarena_evacuation *e = arena->evacuation;
+	u64 nr;
+
+	if (!e || dirty == &e->fresh)
+		return;
+	/* There are never fewer pages than there were, as far as @dirty knows. */
+	nr = min_t(u64, e->taken_pages, dirty->nr_pages);
+	if (nr) {
+		bitmap_or(dirty->pages, dirty->pages, e->taken, nr);
+		bitmap_zero(e->taken, e->taken_pages);
+	}
+	if (gcarena_dirty_add(arena, &e->fresh, dirty))
+		e->broken = true;
+}
+
+/* Find written pages. Return: 0, -ENOMEM. */
+static int take(struct gcarena *arena, struct gcarena_evacuation *e)
+{
+	int ret = gcarena_dirty_take(arena, &e->fresh);
+
+	if (!ret)
+		ret = pages_add(&e->taken, &e->taken_pages, e->fresh.pages, e->fresh.nr_pages);
+	/* Minor cycles would miss what was written before. */
+	if (ret)
+		arena->must_trace_all = true;
+	return ret;
+}
+
+/* The next cycle finds them by their flags. */
+static void give_back(struct gcarena *arena, struct gcarena_evacuation *e)
+{
+	u64 page = 0;
+
+	while ((page = find_next_bit(e->taken, e->taken_pages, page)) < e->taken_pages) {
+		if (gcarena_heap_chunk(&arena->heap, page << PAGE_SHIFT))
+			gcarena_backing_mark_dirty(&arena->heap, page << PAGE_SHIFT, PAGE_SIZE);
+		page++;
+	}
+}
+
+/* ---- Beginning and ending ------------------------------------------------------- */
+
+static void evacuation_end(struct gcarena *arena)
+{
+	struct gcarena_evacuation *e = arena->evacuation;
+
+	arena->evacuation = NULL;
+	if (arena->generational)
+		give_back(arena, e);
+	gcarena_remember_destroy(&e->r);
+	gcarena_dirty_free(&e->fresh);
+	kvfree(e->taken);
+	kfree(e);
+}
+
+/* Memory is needed, or the arena ends. What has moved has moved. */
+void gcarena_evacuate_abandon(struct gcarena *arena)
+{
+	lockdep_assert_held(&arena->lock);
+	if (arena->evacuation)
+		evacuation_end(arena);
+}
+
+static int evacuation_begin(struct gcarena *arena)
+{
+	struct gcarena_evacuation *e = kzalloc(sizeof(*e), GCARENA_GFP);
+
+	if (!e)
+		return -ENOMEM;
+	e->arena = arena;
+	e->number = ++arena->evacuations;
+	arena->evacuation = e;
+	get_file(arena->file);
+	if (!queue_work(gcarena_wq, &arena->evacuator))
+		fput(arena->file);
+	return 0;
+}
+
+/* Of the chunks that hold anything: percent that is not live. */
+static u32 fragmentation(const struct gcarena *arena)
+{
+	const struct gcarena_heap *heap = &arena->heap;
+	u64 held = gcarena_heap_held(heap), empty = (u64)heap->nr_empty << GCARENA_CHUNK_SHIFT;
+
+	held -= min(held, empty);
+	return held ? div64_u64((held - min(held, heap->old.bytes)) * 100, held) : 0;
+}
+
+/* A full cycle has ended: is it worth while to move objects? */
+void gcarena_evacuate_if_fragmented(struct gcarena *arena)
+{
+	lockdep_assert_held(&arena->lock);
+	if (arena->evacuation)
+		return;
+	if (gcarena_zeal_compact(arena) ||
+	    (arena->compact_percent && fragmentation(arena) > arena->compact_percent))
+		evacuation_begin(arena);
+}
+
+/* ---- What is done in slices ------------------------------------------------------ */
+
+static bool slice_is_over(const struct gcarena_evacuation *e)
+{
+	return atomic_read(&e->arena->waiters) || ktime_get_ns() >= e->slice_end;
+}
+
+static int choose(struct gcarena *arena, struct gcarena_evacuation *e)
+{
+	int ret = gcarena_remember_init(&e->r, &arena->heap, MAX_REGIONS, STOP_CARDS) ?:
+		  gcarena_remember_choose(&e->r, arena->compact_bytes * PASS_BUDGETS);
+
+	if (ret)
+		return ret;
+	e->phase = EVACUATE_TAKE;
+	return e->r.nr ? -EAGAIN : 0;
+}
+
+static void count_pause(struct gcarena *arena, u64 start)
+{
+	u64 ns = ktime_get_ns() - start;
+
+	gcarena_count_pause(&arena->counters, ns);
+	arena->evacuate_longest_ns = max(arena->evacuate_longest_ns, ns);
+}
+
+/* Written pages are taken; see above for what the stop is good for. */
+static int take_and_stop(struct gcarena *arena, struct gcarena_evacuation *e)
+{
+	int ret = take(arena, e);
+	u64 start = ktime_get_ns();
+
+	if (ret)
+		return ret;
+	ret = gcarena_world_stop(arena);
+	if (ret)
+		return ret;
+	gcarena_world_start(arena);
+	count_pause(arena, start);
+	return -EAGAIN;
+}
+
+static int take_first(struct gcarena *arena, struct gcarena_evacuation *e)
+{
+	int ret = take_and_stop(arena, e);
+
+	/* All will be looked at in any case. */
+	gcarena_dirty_done(&e->fresh);
+	e->phase = EVACUATE_SCAN;
+	return ret;
+}
+
+static int scan(struct gcarena_evacuation *e)
+{
+	int ret = gcarena_remember_some(&e->r, BATCH_PAGES);
+
+	if (ret)
+		return ret;
+	e->phase = EVACUATE_ROUND;
+	return -EAGAIN;
+}
+
+static int round_begin(struct gcarena *arena, struct gcarena_evacuation *e)
+{
+	/* A cycle may have left something, and moved the lists. */
+	if (gcarena_sweep_some(&arena->heap, BATCH_SPANS))
+		return -EAGAIN;
+	e->phase = EVACUATE_DIRTY;
+	return take_and_stop(arena, e);
+}
+
+static int look_at_dirty(struct gcarena_evacuation *e)
+{
+	u64 nr = bitmap_weight(e->fresh.pages, e->fresh.nr_pages);
+	int ret = gcarena_remember_dirty(&e->r, e->fresh.pages, e->fresh.nr_pages,
+					 &e->fresh.page, BATCH_PAGES);
+
+	if (ret)
+		return ret;
+	gcarena_dirty_done(&e->fresh);
+	e->phase = nr > LAST_PAGES && ++e->rounds < MAX_ROUNDS ? EVACUATE_ROUND : EVACUATE_STOP;
+	return -EAGAIN;
+}
+
+/* ---- The stop -------------------------------------------------------------------- */
+
+/* How many regions are about to be emptied: as many as the budget allows, one at least. */
+static u32 count_regions(const struct gcarena *arena, const struct gcarena_remember *r)
+{
+	u64 used = 0, cards = 0;
+	u32 i;
+
+	for (i = r->next; i < r->nr; i++) {
+		used += r->regions[i].used;
+		cards += r->regions[i].nr;
+		if (i > r->next && (used > arena->compact_bytes || cards > STOP_CARDS))
+			break;
+	}
+	return i - r->next;
+}
+
+/* With the world stopped. Return: 0: @done regions are done with; -errno. */
+static int move_stopped(struct gcarena *arena, struct gcarena_evacuation *e, u32 nr, u32 *done)
+{
+	u64 bytes;
+	int ret;
+
+	gcarena_owners_reap(arena);
+	ret = take(arena, e) ?:
+	      gcarena_remember_dirty(&e->r, e->fresh.pages, e->fresh.nr_pages, &e->fresh.page,
+				     U64_MAX);
+	if (ret)
+		return ret;
+	gcarena_dirty_done(&e->fresh);
+	return gcarena_roots_mark(arena, NULL, NULL, &bytes) ?: gcarena_zeal_delay() ?:
+	       gcarena_move_regions(arena, &e->r.regions[e->r.next], nr, arena->compact_bytes, done);
+}
+
+static void tell(struct gcarena *arena, u64 start)
+{
+	const struct gcarena_counters *c = &arena->counters;
+	struct gcarena_event event = {
+		.kind = GCARENA_EVENT_MOVED,
+		.collect_kind = GCARENA_COLLECT_EVACUATE,
+		.cycle = c->cycles,
+		.duration_ns = ktime_get_ns() - start,
+		.moves = c->moves,
+		.moved_objects = c->moved_last.objects,
+		.moved_bytes = c->moved_last.bytes,
+	};
+
+	gcarena_event_post(&arena->events, &event);
+}
+
+static int stop(struct gcarena *arena, struct gcarena_evacuation *e)
+{
+	u32 nr = count_regions(arena, &e->r), done = 0;
+	u64 start;
+	int ret = gcarena_move_begin_regions(arena, &e->r.regions[e->r.next], nr);
+
+	start = ktime_get_ns();
+	if (!ret)
+		ret = gcarena_world_stop(arena);
+	if (!ret) {
+		ret = move_stopped(arena, e, nr, &done);
+		gcarena_world_start(arena);
+		count_pause(arena, start);
+	}
+	if (arena->move && arena->counters.moved_last.objects)
+		tell(arena, start);
+	gcarena_move_end(arena);
+	if (ret)
+		return ret;
+	while (done--)
+		gcarena_region_done(&e->r, &e->r.regions[e->r.next++]);
+	e->rounds = 0;
+	e->phase = EVACUATE_ROUND;
+	if (e->r.next < e->r.nr)
+		return -EAGAIN;
+	gcarena_release_hard(arena, gcarena_background_keep(arena));
+	return 0;
+}
+
+/* Do some of what is to be done next. Return: 0: that was all; -EAGAIN; or it is given up. */
+static int advance(struct gcarena *arena, struct gcarena_evacuation *e)
+{
+	if (e->broken)
+		return -ENOMEM;
+	switch (e->phase) {
+	case EVACUATE_SWEEP:
+		if (!gcarena_sweep_some(&arena->heap, BATCH_SPANS))
+			e->phase = EVACUATE_CHOOSE;
+		return -EAGAIN;
+	case EVACUATE_CHOOSE:
+		return choose(arena, e);
+	case EVACUATE_TAKE:
+		return take_first(arena, e);
+	case EVACUATE_SCAN:
+		return scan(e);
+	case EVACUATE_ROUND:
+		return round_begin(arena, e);
+	case EVACUATE_DIRTY:
+		return look_at_dirty(e);
+	default:
+		/* A cycle has been there since the last round. */
+		if (gcarena_sweep_some(&arena->heap, BATCH_SPANS))
+			return -EAGAIN;
+		return stop(arena, e);
+	}
+}
+
+/* Advance until the slice is over. The evacuation may be gone then. Return: as advance(). */
+static int slice(struct gcarena *arena, u64 ns)
+{
+	struct gcarena_evacuation *e = arena->evacuation;
+	int ret;
+
+	e->slice_end = ktime_get_ns() + ns;
+	do {
+		/* Spans stay while it traces. */
+		ret = arena->concurrent ? -EBUSY : advance(arena, e) ?: gcarena_checkpoint();
+	} while (ret == -EAGAIN && !slice_is_over(e));
+	if (ret != -EAGAIN && ret != -EBUSY)
+		evacuation_end(arena);
+	return ret;
+}
+
+/* ---- Who does it ----------------------------------------------------------------- */
+
+/* Testing: at refills, too, so that it gets somewhere between all the cycles. */
+void gcarena_evacuate_zeal(struct gcarena *arena)
+{
+	if (arena->evacuation && gcarena_zeal_compact(arena))
+		slice(arena, SLICE_NS);
+}
+
+static int now_locked(struct gcarena *arena, u64 number)
+{
+	int ret;
+
+	if (!arena->evacuation || arena->evacuation->number != number)
+		return 0;	/* somebody else has got to the end */
+	if (arena->concurrent) {
+		ret = gcarena_concurrent_finish(arena);
+		return ret == -EINTR ? ret : -EAGAIN;
+	}
+	return slice(arena, SLICE_NS);
+}
+
+static int begin_locked(struct gcarena *arena, u64 *number)
+{
+	struct gcarena_mapping *mapping = gcarena_mapping_get(arena);
+	int ret = 0;
+
+	if (IS_ERR(mapping))
+		return PTR_ERR(mapping);
+	gcarena_lease_large_end(arena);
+	if (!arena->evacuation)
+		ret = evacuation_begin(arena);
+	if (!ret)
+		*number = arena->evacuation->number;
+	arena->evacuate_longest_ns = 0;
+	return ret;
+}
+
+/**
+ * gcarena_evacuate_now() - GCARENA_IOC_COLLECT, of kind EVACUATE
+ * @arena: the arena
+ * @arg: input and output, as in the ABI
+ *
+ * Return: 0 or a negative errno as in the ABI.
+ */
+int gcarena_evacuate_now(struct gcarena *arena, struct gcarena_collect *arg)
+{
+	struct heap_tally moved;
+	u64 number, released;
+	int ret;
+
+	if (gcarena_lock(arena))
+		return -EINTR;
+	moved = arena->counters.moved;
+	released = arena->heap.released_bytes;
+	for (ret = begin_locked(arena, &number) ?: -EAGAIN; ret == -EAGAIN;) {
+		ret = now_locked(arena, number);
+		if (ret != -EAGAIN)
+			break;
+		/* Others shall have a chance. */
+		mutex_unlock(&arena->lock);
+		cond_resched();
+		if (gcarena_lock(arena))
+			return -EINTR;
+	}
+	if (!ret) {
+		gcarena_release_hard(arena, 0);
+		arg->cycle = arena->counters.cycles;
+		arg->pause_ns = arena->evacuate_longest_ns;
+		arg->live_objects = arena->heap.used.objects;
+		arg->live_bytes = arena->heap.used.bytes;
+		arg->freed_objects = 0;
+		arg->freed_bytes = 0;
+		arg->released_bytes = arena->heap.released_bytes - released;
+		arg->moved_objects = arena->counters.moved.objects - moved.objects;
+		arg->moved_bytes = arena->counters.moved.bytes - moved.bytes;
+	}
+	mutex_unlock(&arena->lock);
+	return ret;
+}
+
+/* Return: there may be more to do. */
+static bool work_slice(struct gcarena *arena, unsigned int *missed)
+{
+	u64 start = ktime_get_ns();
+	int ret = 0;
+
+	if (!mutex_trylock(&arena->lock)) {
+		gcarena_rest_missed(++*missed);
+		return true;
+	}
+	*missed = 0;
+	if (arena->evacuation && file_count(arena->file) == 1)
+		gcarena_evacuate_abandon(arena);
+	else if (arena->evacuation)
+		ret = slice(arena, SLICE_NS);
+	mutex_unlock(&arena->lock);
+	if (ret == -EBUSY)
+		gcarena_rest_missed(9);
+	if (ret != -EAGAIN && ret != -EBUSY)
+		return false;
+	gcarena_rest(ktime_get_ns() - start);
+	return true;
+}
+
+void gcarena_evacuate_work(struct work_struct *work)
+{
+	struct gcarena *arena = container_of(work, struct gcarena, evacuator);
+	struct file *file = arena->file;
+	struct mem_cgroup *memcg = set_active_memcg(arena->memcg);
+	unsigned int missed = 0;
+
+	while (work_slice(arena, &missed))
+		cond_resched();
+	set_active_memcg(memcg);
+	fput(file);
+}
