@@ -267,8 +267,9 @@ static const uint32_t fill_words[] = { 0, 2, 5, 12, 60, 140, 1000 };
 
 #define NR_SIZES	(sizeof(fill_words) / sizeof(*fill_words))
 
+/* With @gap times as much of the same sorts in between that dies. */
 static __attribute__((noinline)) void build_graph(FIXTURE_DATA(compact) *self, struct graph *g,
-						  struct rng *rng)
+						  struct rng *rng, unsigned int gap)
 {
 	static const uint64_t map[20] = { (1 << GRAPH_EDGES) - 1 };
 	gca_type *types[NR_SIZES];
@@ -282,6 +283,8 @@ static __attribute__((noinline)) void build_graph(FIXTURE_DATA(compact) *self, s
 
 		g->words[i] = fill_words[size];
 		g->at[i] = gca_new(types[size]);
+		for (k = 0; k < gap; k++)
+			gca_new(types[size]);
 		g->at[i]->id = i;
 		for (k = 0; k < g->words[i]; k++)
 			g->at[i]->fill[k] = check_of(i, k);
@@ -366,7 +369,7 @@ TEST_F_TIMEOUT(compact, random_graphs_with_interior_pointers, 180)
 	ASSERT_NE(MAP_FAILED, g);
 	rng_init(&rng, self->seed);
 	for (round = 0; round < 6; round++) {
-		build_graph(self, g, &rng);
+		build_graph(self, g, &rng, 0);
 		live = check_graph(self, g);
 		ASSERT_LT(NR_SLOTS, live);
 		/* Its addresses are in no stack any more, and @g is no root. */
@@ -441,7 +444,7 @@ TEST_F_TIMEOUT(compact, evacuated_graphs, 240)
 	rng_init(&rng, self->seed);
 	ASSERT_EQ(0, gca_set_compact_in(self->arena, 0, 64 * 1024));
 	for (round = 0; round < 6; round++) {
-		build_graph(self, g, &rng);
+		build_graph(self, g, &rng, 12);
 		live = check_graph(self, g);
 		ASSERT_EQ(0, gca_collect_in(self->arena, GCA_FULL, NULL));
 		evacuate(_metadata, self);

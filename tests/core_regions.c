@@ -333,6 +333,35 @@ TEST_F_TIMEOUT(core, too_many_cards, 60)
 	check_world(_metadata, w);
 }
 
+/* Everything is to be emptied at once, and nothing is left to fill but each other. */
+TEST_F_TIMEOUT(core, no_room_elsewhere, 60)
+{
+	struct gcarena_remember r;
+	struct world *w = &world;
+	u64 moved = 0;
+	u32 i;
+
+	world_open(_metadata, w, &self->heap, 12);
+	populate(_metadata, w, 5000, 2);
+	pick_roots(w, 1, 8);
+	collect(_metadata, w);
+	ASSERT_EQ(0, gcarena_remember_init(&r, &self->heap, 64, PLENTY));
+	for (i = 0; i < self->heap.top; i++) {
+		if (!self->heap.chunks[i] || !self->heap.chunks[i]->nr_used)
+			continue;
+		r.regions[r.nr++] = (struct remember_region) { .chunk = i };
+		r.region_of[i] = r.nr;
+		self->heap.chunks[i]->apart = true;
+	}
+	ASSERT_LT(3, r.nr);
+	ASSERT_EQ(0, gcarena_remember_some(&r, U64_MAX));
+	memset(dirty, 0, sizeof(dirty));
+	ASSERT_EQ(0, empty_regions(_metadata, w, &r, r.nr - 1, U64_MAX, &moved));
+	gcarena_remember_destroy(&r);
+	check_world(_metadata, w);
+	EXPECT_LT(0, moved);
+}
+
 /* ---- What is gained ------------------------------------------------------------- */
 
 /* As dense as if everything had been compacted at once, by steps of 64 KiB. */
