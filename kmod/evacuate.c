@@ -327,7 +327,8 @@ static int move_stopped(struct gcarena *arena, struct gcarena_evacuation *e, u32
 		return ret;
 	gcarena_dirty_done(&e->fresh);
 	return gcarena_roots_mark(arena, NULL, NULL, &bytes) ?: gcarena_zeal_delay() ?:
-	       gcarena_move_regions(arena, &e->r.regions[e->r.next], nr, arena->compact_bytes, done);
+	       gcarena_move_regions(arena, &e->r.regions[e->r.next], nr, arena->compact_bytes,
+				    done);
 }
 
 static void tell(struct gcarena *arena, u64 start)

@@ -20,9 +20,9 @@ static void set_dirty(u64 page)
 
 static void dirty_object(const struct node *n)
 {
-	u64 page;
+	u64 page, last = (n->offset + n->bytes - 1) >> PAGE_SHIFT;
 
-	for (page = n->offset >> PAGE_SHIFT; page <= (n->offset + n->bytes - 1) >> PAGE_SHIFT; page++)
+	for (page = n->offset >> PAGE_SHIFT; page <= last; page++)
 		set_dirty(page);
 }
 
@@ -189,7 +189,10 @@ static int empty_some(struct __test_metadata *_metadata, struct world *w, u64 bu
 	memset(dirty, 0, sizeof(dirty));
 	ret = gcarena_remember_init(&r, w->heap, NR_REGIONS, PLENTY) ?:
 	      gcarena_remember_choose(&r, U64_MAX);
-	while (!ret && (ret = gcarena_remember_some(&r, 1 + next_random(&w->seed) % 50)) == -EAGAIN) {
+	while (!ret) {
+		ret = gcarena_remember_some(&r, 1 + next_random(&w->seed) % 50);
+		if (ret != -EAGAIN)
+			break;
 		ret = 0;
 		if (busy)
 			mutate(_metadata, w);

@@ -116,7 +116,8 @@ static inline void write_node(struct world *w, const struct node *n)
 }
 
 /* Follow a pointer of the first live node found to where the object is now. */
-static inline void read_node(struct __test_metadata *_metadata, struct world *w, const struct node *n)
+static inline void read_node(struct __test_metadata *_metadata, struct world *w,
+			     const struct node *n)
 {
 	u64 *words = words_of(w, n);
 	u32 i;
@@ -377,7 +378,8 @@ static inline void world_open(struct __test_metadata *_metadata, struct world *w
 		w->precise[i] = NONE;
 }
 
-static inline void populate(struct __test_metadata *_metadata, struct world *w, u32 nr, u32 per_node)
+static inline void populate(struct __test_metadata *_metadata, struct world *w, u32 nr,
+			    u32 per_node)
 {
 	struct pool pools[NR_KINDS][NR_SIZES] = { };
 	u32 i, k;
