@@ -75,6 +75,7 @@ struct seq_file;
  * @min_heap: see struct gcarena_pacer
  * @gc_percent: see struct gcarena_pacer
  * @root_mode: enum gcarena_root_mode, never DEFAULT
+ * @memory_limit: see struct gcarena_pacer
  */
 struct gcarena_params {
 	u64 reserve;
@@ -82,6 +83,7 @@ struct gcarena_params {
 	u64 min_heap;
 	int gc_percent;
 	u32 root_mode;
+	u64 memory_limit;
 };
 
 /**
@@ -123,11 +125,16 @@ struct gcarena_run {
 /**
  * enum gcarena_effort - what to try when the arena is full
  * @GCARENA_EFFORT_SWEEP: sweep everything that the last cycle left
+ * @GCARENA_EFFORT_SPARE: where the memory limit is the lower one: collect, unless that
+ *	happened too often lately
+ * @GCARENA_EFFORT_EXCEED: where it is: it is soft
  * @GCARENA_EFFORT_COLLECT: collect, and sweep everything
  * @GCARENA_NR_EFFORTS: then it is full
  */
 enum gcarena_effort {
 	GCARENA_EFFORT_SWEEP,
+	GCARENA_EFFORT_SPARE,
+	GCARENA_EFFORT_EXCEED,
 	GCARENA_EFFORT_COLLECT,
 	GCARENA_NR_EFFORTS,
 };
@@ -141,6 +148,7 @@ struct gcarena_overview {
 	u64 heap_objects;
 	u64 heap_bytes;
 	u64 backing_bytes;
+	u64 metadata_bytes;
 	u64 cycles;
 	u64 cycles_aborted;
 	u64 pause_last_ns;
@@ -188,6 +196,14 @@ struct gcarena_counters {
 	u64 owned_spans;
 	u64 huge_chunks;
 	u64 split_chunks;
+	u64 clear_total_ns;
+	u64 root_stop_total_ns;
+	u64 last_stop_total_ns;
+	struct heap_tally marked;
+	u64 rounds_last;
+	u64 dirty_passes;
+	u64 limit_exceeded;
+	u64 limit_throttled;
 };
 
 /**
@@ -197,7 +213,7 @@ struct gcarena_counters {
  * @pacer: see pacer.h
  * @owners: struct gcarena_owner by thread number; see lease.c
  * @counters: statistics
- * @params: fixed once @created is set; gc_percent, limit, min_heap change under @lock
+ * @params: fixed once @created is set; what gcarena_knob_set() sets changes under @lock
  * @generational: there may be minor cycles: full ones clear the dirty bits, too
  * @concurrent_allowed: cycles that begin by themselves may trace beside the program
  * @must_trace_all: the marks are not those of a completed cycle
@@ -327,6 +343,7 @@ int gcarena_limit_check(u64 limit, u64 reserve);
 bool gcarena_percent_is_valid(s64 percent);
 int gcarena_knob_check(struct gcarena *arena, u32 param, s64 value);
 s64 gcarena_knob_set(struct gcarena *arena, u32 param, s64 value);
+u64 gcarena_memory_overhead(const struct gcarena *arena);
 
 /* mapping.c: mmap() and the processes that did it */
 int gcarena_mmap(struct file *file, struct vm_area_struct *vma);
@@ -378,7 +395,8 @@ void gcarena_pins_free(struct gcarena_mapping *mapping);
 int gcarena_collect_now(struct gcarena *arena, struct gcarena_collect *arg);
 int gcarena_collect_locked(struct gcarena *arena, struct gcarena_collect *arg);
 int gcarena_collect_if_due(struct gcarena *arena);
-int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort effort);
+int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort *effort);
+void gcarena_space_renew(struct gcarena *arena);
 
 bool gcarena_generational_default(u32 dirty_method);
 

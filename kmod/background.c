@@ -25,11 +25,14 @@
 u64 gcarena_background_keep(const struct gcarena *arena)
 {
 	const struct gcarena_pacer *pacer = &arena->pacer;
+	u64 limit = pacer->memory_limit ?: U64_MAX, keep;
 
+	limit -= min(limit, arena->heap.metadata_bytes);
 	if (pacer->goal == GCARENA_PACER_NEVER)
-		return 2 * pacer->marked + GCARENA_CHUNK_BYTES;
-	/* A tenth for spans that are not quite full, as Go's scavenger does. */
-	return pacer->goal + pacer->goal / 10 + GCARENA_CHUNK_BYTES;
+		keep = 2 * pacer->marked + GCARENA_CHUNK_BYTES;
+	else	/* A tenth for spans that are not quite full, as Go's scavenger does. */
+		keep = pacer->goal + pacer->goal / 10 + GCARENA_CHUNK_BYTES;
+	return min(keep, limit);
 }
 
 /* Give empty chunks back until @keep bytes of backing are left. Return: bytes given. */

@@ -43,6 +43,13 @@ bool gcarena_generational_default(u32 dirty_method)
 	return value > 1 || (value && dirty_method == GCARENA_DIRTY_PTE);
 }
 
+/* A trace has ended, or was given up. */
+void gcarena_count_marked(struct gcarena_counters *c, const struct gcarena_marker *m)
+{
+	c->marked.objects += m->marked.objects;
+	c->marked.bytes += m->marked.bytes;
+}
+
 /* Steps 4 and 5, with the marks as they are to be. */
 static int trace_from(struct gcarena *arena, struct gcarena_dirty *dirty)
 {
@@ -56,6 +63,7 @@ static int trace_from(struct gcarena *arena, struct gcarena_dirty *dirty)
 	if (!ret) {
 		ret = gcarena_trace_last(arena, m, dirty);
 		arena->counters.mark_overflows += m->overflows;
+		gcarena_count_marked(&arena->counters, m);
 		gcarena_marker_destroy(m);
 	}
 	kfree(m);
@@ -87,13 +95,17 @@ static int trace_young(struct gcarena *arena)
 static int trace_all(struct gcarena *arena)
 {
 	struct gcarena_dirty dirty = { };
+	u64 start;
 	int ret;
 
 	if (arena->generational && arena->pacer.marked >= TRACK_BYTES)
 		gcarena_dirty_take(arena, &dirty);
 	gcarena_dirty_free(&dirty);
 	arena->must_trace_all = true;
-	ret = gcarena_mark_clear(&arena->heap) ?: trace_from(arena, NULL);
+	start = ktime_get_ns();
+	ret = gcarena_mark_clear(&arena->heap);
+	arena->counters.clear_total_ns += ktime_get_ns() - start;
+	ret = ret ?: trace_from(arena, NULL);
 	arena->must_trace_all = ret;
 	return ret;
 }
@@ -121,8 +133,10 @@ static pid_t collector_pid(void)
  * @kind: what kind it was
  * @error: 0, or why it was given up
  * @ns: for how long the program could not run
+ * @longest: the longest of the stops that this is the sum of
  */
-void gcarena_cycle_tell(struct gcarena *arena, enum gcarena_collect_kind kind, int error, u64 ns)
+void gcarena_cycle_tell(struct gcarena *arena, enum gcarena_collect_kind kind, int error, u64 ns,
+			u64 longest)
 {
 	struct gcarena_counters *c = &arena->counters;
 	struct gcarena_event event = {
@@ -131,6 +145,7 @@ void gcarena_cycle_tell(struct gcarena *arena, enum gcarena_collect_kind kind, i
 		.collect_kind = kind,
 		.pid = error == -ETIMEDOUT ? c->stop_timeout_pid : collector_pid(),
 		.duration_ns = ns,
+		.longest_ns = longest,
 	};
 
 	if (error) {
@@ -200,10 +215,11 @@ static int stop_and_trace(struct gcarena *arena, enum gcarena_collect_kind kind,
 	if (!ret) {
 		arena->trace_ns[kind == GCARENA_COLLECT_MINOR] = ns;
 		gcarena_count_pause(&arena->counters, ns);
+		gcarena_pacer_observe(&arena->pacer, gcarena_memory_overhead(arena));
 		gcarena_pacer_cycle_done(&arena->pacer, kind == GCARENA_COLLECT_MINOR,
 					 arena->heap.old.bytes, ns);
 	}
-	gcarena_cycle_tell(arena, kind, ret, ns);
+	gcarena_cycle_tell(arena, kind, ret, ns, ns);
 	return ret;
 }
 
@@ -243,8 +259,13 @@ static int cycle(struct gcarena *arena, enum gcarena_collect_kind kind)
 /* A cycle by itself, in the thread that allocates. One that cannot be done is put off. */
 static int collect_here(struct gcarena *arena, enum gcarena_collect_kind kind)
 {
+	bool counts_itself = arena->concurrent && kind == GCARENA_COLLECT_MINOR;
+	u64 start = ktime_get_ns(), end;
 	int ret = cycle(arena, kind);
 
+	end = ktime_get_ns();
+	if (!counts_itself)
+		gcarena_pacer_spent(&arena->pacer, end - start, end);
 	if (ret)
 		gcarena_pacer_postpone(&arena->pacer);
 	else
@@ -276,7 +297,8 @@ int gcarena_collect_if_due(struct gcarena *arena)
 
 	if (arena->concurrent)
 		return gcarena_concurrent_assist(arena);
-	if (!gcarena_pacer_triggered(&arena->pacer) && !zeal)
+	if (!zeal && (!gcarena_pacer_triggered(&arena->pacer) ||
+		      gcarena_pacer_throttled(&arena->pacer, ktime_get_ns())))
 		return 0;
 	if ((zeal ? gcarena_zeal_concurrent(arena) : gcarena_concurrent_wanted(arena)) &&
 	    !gcarena_concurrent_begin(arena, kind))
@@ -284,23 +306,76 @@ int gcarena_collect_if_due(struct gcarena *arena)
 	return zeal || gcarena_pacer_due(&arena->pacer) ? collect_here(arena, kind) : 0;
 }
 
+/* How many chunks there may be below the memory limit. */
+static u32 chunks_below_limit(const struct gcarena *arena)
+{
+	u64 limit = arena->params.memory_limit;
+
+	limit -= min(limit, arena->heap.metadata_bytes);
+	return min_t(u64, limit >> GCARENA_CHUNK_SHIFT, U32_MAX);
+}
+
+/**
+ * gcarena_space_renew() - no more chunks than the limits allow, from now on
+ * @arena: the arena; the caller holds its heap lock
+ *
+ * For each allocation anew, as it may exceed the memory limit (GCARENA_EFFORT_EXCEED).
+ */
+void gcarena_space_renew(struct gcarena *arena)
+{
+	arena->heap.limit_chunks = arena->params.limit >> GCARENA_CHUNK_SHIFT;
+	if (arena->params.memory_limit)
+		arena->heap.limit_chunks = min(arena->heap.limit_chunks, chunks_below_limit(arena));
+}
+
+/*
+ * The next chunk would be one above the memory limit. Collect, or have the cycle that is on
+ * completed, unless collecting takes too much time already. Return: 0 or -EINTR.
+ */
+static int collect_to_spare(struct gcarena *arena)
+{
+	if (gcarena_pacer_is_hasty(&arena->pacer, ktime_get_ns())) {
+		arena->counters.limit_throttled++;
+		return 0;
+	}
+	return collect_here(arena, arena->concurrent ? GCARENA_COLLECT_MINOR : next_kind(arena));
+}
+
+static int make_effort(struct gcarena *arena, enum gcarena_effort effort)
+{
+	switch (effort) {
+	case GCARENA_EFFORT_SPARE:
+		return collect_to_spare(arena);
+	case GCARENA_EFFORT_EXCEED:
+		arena->heap.limit_chunks = arena->params.limit >> GCARENA_CHUNK_SHIFT;
+		arena->counters.limit_exceeded++;
+		return 0;
+	case GCARENA_EFFORT_COLLECT:
+		return cycle(arena, GCARENA_COLLECT_FULL);
+	default:
+		return 0;
+	}
+}
+
 /**
  * gcarena_make_space() - find memory when there is none left
  * @arena: the arena; the caller holds its heap lock
  * @error: what the allocation failed with
- * @effort: what to try now
+ * @effort: what to try now; changed to what is to be tried next
  *
  * Return: 0: try again; else the error for the program.
  */
-int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort effort)
+int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort *effort)
 {
-	int ret = 0;
+	bool soft = arena->heap.limit_chunks < arena->params.limit >> GCARENA_CHUNK_SHIFT;
+	int ret;
 
 	if (error != -ENOSPC && error != -ENOMEM)
 		return error;
-	if (effort == GCARENA_EFFORT_COLLECT)
-		ret = cycle(arena, GCARENA_COLLECT_FULL);
-	ret = ret ?: gcarena_sweep_now(arena);
+	/* It is not the memory limit that is in the way. */
+	if (*effort == GCARENA_EFFORT_SPARE && (!soft || error != -ENOSPC))
+		*effort = GCARENA_EFFORT_COLLECT;
+	ret = make_effort(arena, (*effort)++) ?: gcarena_sweep_now(arena);
 	/* Empty chunks in the wrong place count against the limit, too. */
 	if (!ret)
 		gcarena_release_to(arena, 0);

@@ -16,9 +16,11 @@ int gcarena_trace_last(struct gcarena *arena, struct gcarena_marker *m,
 		       struct gcarena_dirty *dirty);
 
 /* collect.c */
+void gcarena_count_marked(struct gcarena_counters *c, const struct gcarena_marker *m);
 void gcarena_count_pause(struct gcarena_counters *c, u64 ns);
 void gcarena_cycle_announce(struct gcarena *arena, enum gcarena_collect_kind kind);
-void gcarena_cycle_tell(struct gcarena *arena, enum gcarena_collect_kind kind, int error, u64 ns);
+void gcarena_cycle_tell(struct gcarena *arena, enum gcarena_collect_kind kind, int error, u64 ns,
+			u64 longest);
 int gcarena_sweep_now(struct gcarena *arena);
 
 /* concurrent.c */

@@ -120,6 +120,7 @@ int gcarena_dirty_take(struct gcarena *arena, struct gcarena_dirty *dirty)
 	arena->counters.dirty_pages_total += nr;
 	ns = ktime_get_ns() - start;
 	arena->counters.dirty_total_ns += ns;
+	arena->counters.dirty_passes++;
 	trace_gcarena_dirty_pass(arena->entry.id, dirty->nr_pages, nr, ns);
 	return 0;
 }

@@ -85,9 +85,11 @@ static int ioctl_create(struct gcarena *arena, union gcarena_args *args)
 		params.gc_percent = arg->gc_percent;
 	if (arg->root_mode != GCARENA_ROOTS_DEFAULT)
 		params.root_mode = arg->root_mode;
+	params.memory_limit = arg->memory_limit;
 
 	if (params.reserve < GCARENA_RESERVE_MIN || params.reserve > GCARENA_RESERVE_MAX ||
-	    params.reserve % GCARENA_CHUNK_SIZE || !gcarena_percent_is_valid(params.gc_percent))
+	    params.reserve % GCARENA_CHUNK_SIZE || params.memory_limit > S64_MAX ||
+	    !gcarena_percent_is_valid(params.gc_percent))
 		return -EINVAL;
 	if (params.root_mode > GCARENA_ROOTS_ALL)
 		return -EOPNOTSUPP;
@@ -260,9 +262,9 @@ struct command {
 
 static const struct command commands[] = {
 	[_IOC_NR(GCARENA_IOC_INFO)] =
-		COMMAND(ioctl_info, gcarena_info, dirty_method, true),
+		COMMAND(ioctl_info, gcarena_info, memory_limit, true),
 	[_IOC_NR(GCARENA_IOC_CREATE)] =
-		COMMAND(ioctl_create, gcarena_create, gc_percent, false),
+		COMMAND(ioctl_create, gcarena_create, memory_limit, false),
 	[_IOC_NR(GCARENA_IOC_CLASSES)] =
 		COMMAND(ioctl_classes, gcarena_classes, reserved, true,
 			.reserved = offsetof(struct gcarena_classes, reserved)),
@@ -293,7 +295,7 @@ static const struct command commands[] = {
 		COMMAND(ioctl_set, gcarena_set, value, true,
 			.reserved = offsetof(struct gcarena_set, reserved)),
 	[_IOC_NR(GCARENA_IOC_STATS)] =
-		COMMAND(ioctl_stats, gcarena_stats, pauses, true),
+		COMMAND(ioctl_stats, gcarena_stats, limit_throttled, true),
 	[_IOC_NR(GCARENA_IOC_OBJECT)] =
 		COMMAND(ioctl_object, gcarena_object, state, true),
 	[_IOC_NR(GCARENA_IOC_PIN)] =

@@ -47,12 +47,12 @@ static int sweep_large(struct gcarena *arena)
 static struct heap_span *large_create(struct gcarena *arena, struct heap_layout *layout, u64 bytes)
 {
 	struct heap_span *span;
-	enum gcarena_effort effort;
+	enum gcarena_effort effort = GCARENA_EFFORT_SWEEP;
 	int ret;
 
 	span = gcarena_span_create(&arena->heap, layout, GCARENA_CLASS_LARGE, bytes);
-	for (effort = 0; IS_ERR(span) && effort < GCARENA_NR_EFFORTS; effort++) {
-		ret = gcarena_make_space(arena, PTR_ERR(span), effort);
+	while (IS_ERR(span) && effort < GCARENA_NR_EFFORTS) {
+		ret = gcarena_make_space(arena, PTR_ERR(span), &effort);
 		if (ret)
 			return ERR_PTR(ret);
 		span = gcarena_span_create(&arena->heap, layout, GCARENA_CLASS_LARGE, bytes);
@@ -76,6 +76,7 @@ static int alloc_locked(struct gcarena *arena, struct gcarena_alloc *arg,
 	if (arg->bytes > arena->params.limit)
 		return -ENOSPC;
 	gcarena_lease_large_end(arena);
+	gcarena_space_renew(arena);
 	ret = gcarena_collect_if_due(arena) ?: sweep_large(arena);
 	if (ret)
 		return ret;

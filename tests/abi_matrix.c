@@ -59,7 +59,7 @@ NUMBER(OBJECT, 13);
 NUMBER(PIN, 14);
 NUMBER(UNPIN, 15);
 
-SIZE(info, 80);
+SIZE(info, 88);
 AT(info, size, 0);
 AT(info, flags, 4);
 AT(info, abi_version, 8);
@@ -75,8 +75,9 @@ AT(info, nr_size_classes, 64);
 AT(info, max_small, 68);
 AT(info, created, 72);
 AT(info, dirty_method, 76);
+AT(info, memory_limit, 80);
 
-SIZE(create, 40);
+SIZE(create, 48);
 AT(create, size, 0);
 AT(create, flags, 4);
 AT(create, reserve, 8);
@@ -84,6 +85,7 @@ AT(create, limit, 16);
 AT(create, min_heap, 24);
 AT(create, root_mode, 32);
 AT(create, gc_percent, 36);
+AT(create, memory_limit, 40);
 
 SIZE(size_class, 16);
 AT(size_class, slot_size, 0);
@@ -176,7 +178,7 @@ AT(set, param, 8);
 AT(set, reserved, 12);
 AT(set, value, 16);
 
-SIZE(stats, 672);
+SIZE(stats, 744);
 AT(stats, size, 0);
 AT(stats, flags, 4);
 AT(stats, heap_objects, 8);
@@ -237,6 +239,15 @@ AT(stats, rounds, 440);
 AT(stats, concurrent_ns, 448);
 AT(stats, assist_ns, 456);
 AT(stats, pauses, 464);
+AT(stats, clear_total_ns, 672);
+AT(stats, root_stop_total_ns, 680);
+AT(stats, last_stop_total_ns, 688);
+AT(stats, marked_objects, 696);
+AT(stats, marked_bytes, 704);
+AT(stats, rounds_last, 712);
+AT(stats, dirty_passes, 720);
+AT(stats, limit_exceeded, 728);
+AT(stats, limit_throttled, 736);
 
 SIZE(object, 48);
 AT(object, size, 0);
@@ -254,7 +265,7 @@ AT(pin, size, 0);
 AT(pin, flags, 4);
 AT(pin, addr, 8);
 
-SIZE(event, 56);
+SIZE(event, 64);
 AT(event, size, 0);
 AT(event, kind, 4);
 AT(event, error, 8);
@@ -265,6 +276,7 @@ AT(event, time_ns, 24);
 AT(event, cycle, 32);
 AT(event, duration_ns, 40);
 AT(event, live_bytes, 48);
+AT(event, longest_ns, 56);
 
 /* ---- What a test works with ------------------------------------------------ */
 
@@ -555,14 +567,14 @@ FIXTURE_TEARDOWN(abi)
 
 FIXTURE_VARIANT_ADD(abi, info) {
 	.cmd = GCARENA_IOC_INFO,
-	.first_size = 80,
+	.first_size = 88,
 	.writes = true,
 	.fill = fill_info,
 };
 
 FIXTURE_VARIANT_ADD(abi, create) {
 	.cmd = GCARENA_IOC_CREATE,
-	.first_size = 40,
+	.first_size = 48,
 	.unmapped = -EBUSY,
 	.gone = -EBUSY,
 	.fill = fill_create,
@@ -693,7 +705,7 @@ FIXTURE_VARIANT_ADD(abi, set) {
 
 FIXTURE_VARIANT_ADD(abi, stats) {
 	.cmd = GCARENA_IOC_STATS,
-	.first_size = 672,
+	.first_size = 744,
 	.writes = true,
 	.fill = fill_stats,
 };
@@ -1191,6 +1203,10 @@ static const struct field_case field_cases[] = {
 	CREATE(gc_percent, -2, -EINVAL),
 	CREATE(gc_percent, INT_MAX, -EINVAL),
 	CREATE(gc_percent, INT_MIN, -EINVAL),
+	CREATE(memory_limit, 1, 0),
+	CREATE(memory_limit, LLONG_MAX, 0),
+	CREATE(memory_limit, 1ULL << 63, -EINVAL),
+	CREATE(memory_limit, ~0ULL, -EINVAL),
 
 	TYPE(elem_size, 0, -EINVAL),
 	TYPE(elem_size, 4, -EINVAL),
@@ -1280,7 +1296,8 @@ static const struct field_case field_cases[] = {
 	DEL(addr, ~0ULL, -EINVAL),
 
 	SET(param, 0, -EOPNOTSUPP),
-	SET(param, 4, -EOPNOTSUPP),
+	SET(param, GCARENA_PARAM_MEMORY_LIMIT, 0),
+	SET(param, 5, -EOPNOTSUPP),
 	SET(param, ~0U, -EOPNOTSUPP),
 	SET(value, GCARENA_GC_PERCENT_OFF, 0),
 	SET(value, 1, 0),
@@ -2349,7 +2366,12 @@ TEST_F(bare, set_returns_old_value)
 	EXPECT_EQ(ARENA_RESERVE, old);
 	EXPECT_EQ(0, raw_set(fd, GCARENA_PARAM_MIN_HEAP, 12345, &old));
 	EXPECT_EQ(4 * RAW_MIB, old);
+	EXPECT_EQ(0, raw_set(fd, GCARENA_PARAM_MEMORY_LIMIT, 7654321, &old));
+	EXPECT_EQ(0, old);
 	ASSERT_EQ(0, raw_info(fd, &info));
+	EXPECT_EQ(7654321, info.memory_limit);
+	EXPECT_EQ(0, raw_set(fd, GCARENA_PARAM_MEMORY_LIMIT, 0, &old));
+	EXPECT_EQ(7654321, old);
 	EXPECT_EQ(-1, info.gc_percent);
 	EXPECT_EQ(4 * CHUNK, info.limit);
 	EXPECT_EQ(12345, info.min_heap);
@@ -2375,6 +2397,12 @@ TEST_F(bare, set_limit_and_min_heap_ranges)
 		{ GCARENA_PARAM_MIN_HEAP, 0, -EINVAL },
 		{ GCARENA_PARAM_MIN_HEAP, -1, -EINVAL },
 		{ GCARENA_PARAM_MIN_HEAP, LLONG_MIN, -EINVAL },
+		{ GCARENA_PARAM_MEMORY_LIMIT, 1, 0 },
+		{ GCARENA_PARAM_MEMORY_LIMIT, 12345678, 0 },
+		{ GCARENA_PARAM_MEMORY_LIMIT, LLONG_MAX, 0 },
+		{ GCARENA_PARAM_MEMORY_LIMIT, -1, -EINVAL },
+		{ GCARENA_PARAM_MEMORY_LIMIT, LLONG_MIN, -EINVAL },
+		{ GCARENA_PARAM_MEMORY_LIMIT, 0, 0 },
 	};
 	size_t i;
 

@@ -53,6 +53,7 @@ struct gca_options {
 	uint64_t min_heap;	/* no collection by itself below, bytes (4 MiB) */
 	unsigned int root_mode;	/* enum gca_root_mode (AUTO) */
 	int gc_percent;		/* growth that starts a collection, percent (100) */
+	uint64_t memory_limit;	/* soft: see gca_set_memory_limit(), bytes (none) */
 };
 
 gca_arena *gca_open(const struct gca_options *options);
@@ -139,6 +140,14 @@ int gca_set_gc_percent(int percent, int *old);
 int gca_set_gc_percent_in(gca_arena *arena, int percent, int *old);
 /* Most memory for objects, bytes, a multiple of 2 MiB. */
 int gca_set_limit_in(gca_arena *arena, uint64_t limit, uint64_t *old);
+
+/*
+ * Go's SetMemoryLimit: collections begin so early that objects and metadata together take
+ * no more than @limit bytes, whatever gc_percent says. It is soft: more is taken rather
+ * than to collect for more than half of the time. 0: no such limit, as in the beginning.
+ */
+int gca_set_memory_limit(uint64_t limit, uint64_t *old);
+int gca_set_memory_limit_in(gca_arena *arena, uint64_t limit, uint64_t *old);
 
 /* ---- Roots -------------------------------------------------------------- */
 
@@ -255,6 +264,7 @@ struct gca_event {
 	uint64_t cycle;		/* collections completed */
 	uint64_t duration_ns;	/* for how long the program could not run */
 	uint64_t live_bytes;	/* CYCLE: found reachable */
+	uint64_t longest_ns;	/* of the stops that duration_ns is the sum of */
 };
 
 /*

@@ -120,6 +120,9 @@ enum gcarena_root_mode {
 #define GCARENA_FEATURE_MINOR		(1ULL << 6)	/* GCARENA_COLLECT_MINOR */
 #define GCARENA_FEATURE_COMPACT		(1ULL << 7)	/* GCARENA_COLLECT_COMPACT, pins, slots */
 #define GCARENA_FEATURE_CONCURRENT	(1ULL << 8)	/* traces while the program runs */
+#define GCARENA_FEATURE_MEMORY_LIMIT	(1ULL << 9)	/* GCARENA_PARAM_MEMORY_LIMIT */
+#define GCARENA_FEATURE_MAJOR		(1ULL << 10)	/* GCARENA_COLLECT_MAJOR */
+#define GCARENA_FEATURE_PERMANENT	(1ULL << 11)	/* GCARENA_IOC_PERMANENT */
 
 /* Values of gc_percent */
 #define GCARENA_GC_PERCENT_DEFAULT	0	/* at creation: take the default, 100 */
@@ -159,6 +162,7 @@ enum gcarena_dirty_method {
  * @max_small: largest object that spans hold; larger ones need ALLOC, bytes
  * @created: 1 when the arena's parameters are fixed (CREATE or mmap() was done)
  * @dirty_method: enum gcarena_dirty_method: how written pages are found
+ * @memory_limit: all memory should stay below this, bytes; 0: no such limit
  *
  * Works on every arena in any state. Errors: the common ones.
  */
@@ -178,6 +182,7 @@ struct gcarena_info {
 	__u32 max_small;
 	__u32 created;
 	__u32 dirty_method;
+	__aligned_u64 memory_limit;
 };
 
 /**
@@ -194,6 +199,7 @@ struct gcarena_info {
  * @gc_percent: the heap may grow by this many percent of what the last cycle
  *	found live before the next one starts; GCARENA_GC_PERCENT_DEFAULT or
  *	_OFF, or 1 to GCARENA_GC_PERCENT_MAX
+ * @memory_limit: see GCARENA_PARAM_MEMORY_LIMIT; 0: none
  *
  * Optional: mmap() of an arena that was not created takes all defaults.
  *
@@ -209,6 +215,7 @@ struct gcarena_create {
 	__aligned_u64 min_heap;
 	__u32 root_mode;
 	__s32 gc_percent;
+	__aligned_u64 memory_limit;
 };
 
 /**
@@ -565,11 +572,17 @@ struct gcarena_pin {
  * @GCARENA_PARAM_LIMIT: see &struct gcarena_create.limit; not 0. May be below what the
  *	arena holds now: then nothing more is taken until it fits again
  * @GCARENA_PARAM_MIN_HEAP: see &struct gcarena_create.min_heap; not 0
+ * @GCARENA_PARAM_MEMORY_LIMIT: a soft limit, as Go's GOMEMLIMIT: collections begin so early
+ *	that backing and metadata together stay below so many bytes, also where gc_percent
+ *	is off, and empty chunks are given back to get there. When the live objects do not
+ *	fit, or collecting would take more than half of the time, more is taken, up to
+ *	the limit of GCARENA_PARAM_LIMIT. 0: no such limit
  */
 enum gcarena_param {
 	GCARENA_PARAM_GC_PERCENT	= 1,
 	GCARENA_PARAM_LIMIT		= 2,
 	GCARENA_PARAM_MIN_HEAP		= 3,
+	GCARENA_PARAM_MEMORY_LIMIT	= 4,
 };
 
 /**
@@ -659,6 +672,16 @@ struct gcarena_set {
  * @assist_ns: time that allocating threads spent helping them, ns; pauses included
  * @pauses: how many pauses there were; [0]: of less than 1 us, [i]: of 2^(i-1) us or more,
  *	but less than 2^i; the last one has no upper bound
+ * @clear_total_ns: time that full collections spent clearing marks, ns
+ * @root_stop_total_ns: of the pauses, those of concurrent collections for roots alone, ns
+ * @last_stop_total_ns: of the pauses, those that end concurrent collections, ns
+ * @marked_objects: objects found by tracing, by all collections; a minor one finds young ones
+ * @marked_bytes: bytes of their slots
+ * @rounds_last: of @rounds, those of the last concurrent collection
+ * @dirty_passes: looks for written pages
+ * @limit_exceeded: times that memory was taken above GCARENA_PARAM_MEMORY_LIMIT
+ * @limit_throttled: collections for its sake that did not happen, as too much time had been
+ *	spent already
  *
  * Always works, on an arena not yet created too (all zero). Counters fit
  * together at one moment: the arena's lock is held.
@@ -724,6 +747,15 @@ struct gcarena_stats {
 	__aligned_u64 concurrent_ns;
 	__aligned_u64 assist_ns;
 	__aligned_u64 pauses[GCARENA_PAUSE_BUCKETS];
+	__aligned_u64 clear_total_ns;
+	__aligned_u64 root_stop_total_ns;
+	__aligned_u64 last_stop_total_ns;
+	__aligned_u64 marked_objects;
+	__aligned_u64 marked_bytes;
+	__aligned_u64 rounds_last;
+	__aligned_u64 dirty_passes;
+	__aligned_u64 limit_exceeded;
+	__aligned_u64 limit_throttled;
 };
 
 /* Bits of &struct gcarena_object.state */
@@ -799,10 +831,15 @@ enum gcarena_event_kind {
  * @cycle: number of the last collection that was completed
  * @duration_ns: for how long the program could not run, ns
  * @live_bytes: CYCLE: bytes of the slots found reachable
+ * @longest_ns: a concurrent collection stops the program several times: the longest of the
+ *	stops that @duration_ns is the sum of, ns
  *
  * read() waits for an event, unless the descriptor is O_NONBLOCK. poll() says POLLIN when
  * there is one. All processes that share an arena share its events: each is read once.
  * What is not read is overwritten once there are GCARENA_EVENTS_MAX newer ones.
+ *
+ * A buffer that has room for the first version of the structure alone, up to @live_bytes,
+ * gets events of that size.
  *
  * Errors of read(): EINVAL the buffer has no room for an event; EAGAIN there is none
  * (O_NONBLOCK); EFAULT the buffer is not writable: nothing is lost; EINTR a signal.
@@ -818,6 +855,7 @@ struct gcarena_event {
 	__aligned_u64 cycle;
 	__aligned_u64 duration_ns;
 	__aligned_u64 live_bytes;
+	__aligned_u64 longest_ns;
 };
 
 #endif /* _UAPI_LINUX_GCARENA_H */
