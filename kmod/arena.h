@@ -155,7 +155,10 @@ struct gcarena_overview {
 	u64 pause_max_ns;
 };
 
-/* Statistics that nobody else keeps. See the same names in struct gcarena_stats. */
+/*
+ * Statistics that nobody else keeps. See the same names in struct gcarena_stats; cycle_ is how
+ * the last one ended.
+ */
 struct gcarena_counters {
 	u64 cycles;
 	u64 cycles_forced;
@@ -178,6 +181,8 @@ struct gcarena_counters {
 	u64 pause_total_ns;
 	u64 pause_last_ns;
 	u64 pause_max_ns;
+	u64 cycle_paused_ns;
+	int cycle_error;
 	u64 pauses[GCARENA_PAUSE_BUCKETS];
 	u64 cycles_concurrent;
 	u64 rounds;
@@ -424,6 +429,7 @@ void gcarena_world_start(struct gcarena *arena);
 void gcarena_background_work(struct work_struct *work);
 void gcarena_background_kick(struct gcarena *arena);
 u64 gcarena_background_keep(const struct gcarena *arena);
+bool gcarena_sweep_batch(struct gcarena *arena);
 u64 gcarena_release_to(struct gcarena *arena, u64 keep);
 
 /* stats.c: numbers for people */

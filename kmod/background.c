@@ -46,7 +46,8 @@ u64 gcarena_release_to(struct gcarena *arena, u64 keep)
 	return bytes;
 }
 
-static bool sweep_batch(struct gcarena *arena)
+/* Sweep some of what the last cycle left. Return: there is more. */
+bool gcarena_sweep_batch(struct gcarena *arena)
 {
 	struct heap_tally freed = arena->heap.freed;
 	u64 start = ktime_get_ns(), ns;
@@ -67,7 +68,7 @@ static unsigned long background_step(struct gcarena *arena)
 	lockdep_assert_held(&arena->lock);
 	gcarena_owners_reap(arena);
 	gcarena_mappings_reap(arena, false);
-	if (sweep_batch(arena))
+	if (gcarena_sweep_batch(arena))
 		return 1;
 	if (!arena->heap.nr_empty) {
 		arena->background_refills = arena->counters.refills;

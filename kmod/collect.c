@@ -156,6 +156,8 @@ void gcarena_cycle_tell(struct gcarena *arena, enum gcarena_collect_kind kind, i
 		c->cycles_compact += kind == GCARENA_COLLECT_COMPACT;
 		event.live_bytes = c->last_live.bytes;
 	}
+	c->cycle_paused_ns = ns;
+	c->cycle_error = error;
 	event.cycle = c->cycles;
 	gcarena_event_post(&arena->events, &event);
 	gcarena_notify_end(arena, &event);
@@ -382,11 +384,30 @@ int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort *ef
 	return ret;
 }
 
+/* What a collection that was asked for has come to; @freed: what was freed before. */
+static void collected(struct gcarena *arena, struct gcarena_collect *arg,
+		      const struct heap_tally *freed)
+{
+	bool compact = arg->kind == GCARENA_COLLECT_COMPACT;
+	bool release = compact || arg->flags & GCARENA_COLLECT_RELEASE;
+	const struct gcarena_counters *c = &arena->counters;
+
+	arg->released_bytes = gcarena_release_to(arena, release ?
+						 0 : gcarena_background_keep(arena));
+	arg->cycle = c->cycles;
+	arg->pause_ns = c->cycle_paused_ns;
+	arg->live_objects = c->last_live.objects;
+	arg->live_bytes = c->last_live.bytes;
+	arg->freed_objects = arena->heap.freed.objects - freed->objects;
+	arg->freed_bytes = arena->heap.freed.bytes - freed->bytes;
+	arg->moved_objects = compact ? c->moved_last.objects : 0;
+	arg->moved_bytes = compact ? c->moved_last.bytes : 0;
+	gcarena_background_kick(arena);
+}
+
 /* Collect, under the heap lock. The calling thread need not take part in the arena. */
 int gcarena_collect_locked(struct gcarena *arena, struct gcarena_collect *arg)
 {
-	bool release = arg->flags & GCARENA_COLLECT_RELEASE ||
-		       arg->kind == GCARENA_COLLECT_COMPACT;
 	struct heap_tally freed;
 	int ret;
 
@@ -401,36 +422,88 @@ int gcarena_collect_locked(struct gcarena *arena, struct gcarena_collect *arg)
 		return ret;
 	arena->counters.cycles_forced++;
 	ret = gcarena_sweep_now(arena);
-	arg->released_bytes = gcarena_release_to(arena, release ?
-						 0 : gcarena_background_keep(arena));
-	arg->cycle = arena->counters.cycles;
-	arg->pause_ns = arena->counters.pause_last_ns;
-	arg->live_objects = arena->counters.last_live.objects;
-	arg->live_bytes = arena->counters.last_live.bytes;
-	arg->freed_objects = arena->heap.freed.objects - freed.objects;
-	arg->freed_bytes = arena->heap.freed.bytes - freed.bytes;
-	arg->moved_objects = 0;
-	arg->moved_bytes = 0;
-	if (arg->kind == GCARENA_COLLECT_COMPACT) {
-		arg->moved_objects = arena->counters.moved_last.objects;
-		arg->moved_bytes = arena->counters.moved_last.bytes;
-	}
-	gcarena_background_kick(arena);
+	collected(arena, arg, &freed);
 	return ret;
+}
+
+/* Others may have the heap lock now. Return: 0, or -EINTR: we have it no more. */
+static int give_way(struct gcarena *arena)
+{
+	mutex_unlock(&arena->lock);
+	cond_resched();
+	return gcarena_lock(arena);
+}
+
+/*
+ * Trace beside the program until a full cycle has ended that began after this call, be it
+ * ours or another that took its place. Has the heap lock, and gives way to others.
+ * Return: 0 or a negative errno; -EINTR: the lock may be lost, which @locked tells.
+ */
+static int trace_major(struct gcarena *arena, bool *locked)
+{
+	const struct gcarena_counters *c = &arena->counters;
+	const u64 cycles = c->cycles, aborted = c->cycles_aborted;
+	int ret;
+
+	gcarena_concurrent_abandon(arena);
+	for (;;) {
+		if (c->cycles != cycles)
+			return 0;
+		if (c->cycles_aborted != aborted)
+			return c->cycle_error;
+		ret = arena->concurrent ? gcarena_concurrent_step(arena) :
+		      gcarena_concurrent_begin(arena, GCARENA_COLLECT_FULL);
+		if (ret && ret != -EAGAIN)
+			return ret;
+		ret = give_way(arena);
+		*locked = !ret;
+		if (ret)
+			return ret;
+	}
+}
+
+/* GCARENA_COLLECT_MAJOR, under the heap lock. Return: as trace_major(). */
+static int collect_major(struct gcarena *arena, struct gcarena_collect *arg, bool *locked)
+{
+	struct heap_tally freed;
+	int ret;
+
+	gcarena_lease_large_end(arena);
+	ret = gcarena_sweep_now(arena);
+	freed = arena->heap.freed;
+	ret = ret ?: trace_major(arena, locked);
+	if (ret)
+		return ret;
+	arena->counters.cycles_forced++;
+	while (gcarena_sweep_batch(arena)) {
+		ret = give_way(arena);
+		*locked = !ret;
+		if (ret)
+			return ret;
+	}
+	collected(arena, arg, &freed);
+	return 0;
 }
 
 /* GCARENA_IOC_COLLECT. Return: 0 or a negative errno as in the ABI. */
 int gcarena_collect_now(struct gcarena *arena, struct gcarena_collect *arg)
 {
 	struct gcarena_mapping *mapping;
+	bool locked = true;
 	int ret;
 
-	if (arg->kind > GCARENA_COLLECT_COMPACT)
+	if (arg->kind > GCARENA_COLLECT_MAJOR)
 		return -EOPNOTSUPP;
 	if (gcarena_lock(arena))
 		return -EINTR;
 	mapping = gcarena_mapping_get(arena);
-	ret = IS_ERR(mapping) ? PTR_ERR(mapping) : gcarena_collect_locked(arena, arg);
-	mutex_unlock(&arena->lock);
+	if (IS_ERR(mapping))
+		ret = PTR_ERR(mapping);
+	else if (arg->kind == GCARENA_COLLECT_MAJOR)
+		ret = collect_major(arena, arg, &locked);
+	else
+		ret = gcarena_collect_locked(arena, arg);
+	if (locked)
+		mutex_unlock(&arena->lock);
 	return ret;
 }

@@ -27,6 +27,7 @@ int gcarena_sweep_now(struct gcarena *arena);
 bool gcarena_concurrent_wanted(const struct gcarena *arena);
 int gcarena_concurrent_begin(struct gcarena *arena, enum gcarena_collect_kind kind);
 int gcarena_concurrent_assist(struct gcarena *arena);
+int gcarena_concurrent_step(struct gcarena *arena);
 int gcarena_concurrent_finish(struct gcarena *arena);
 void gcarena_concurrent_abandon(struct gcarena *arena);
 

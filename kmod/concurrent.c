@@ -412,6 +412,16 @@ int gcarena_concurrent_assist(struct gcarena *arena)
 	return steps ? assist(arena, arena->concurrent, steps) : 0;
 }
 
+/* Advance the cycle that is on, for a slice of time. Return: as slice(). */
+int gcarena_concurrent_step(struct gcarena *arena)
+{
+	struct gcarena_concurrent *c = arena->concurrent;
+
+	c->slice_end = ktime_get_ns() + SLICE_NS;
+	c->slice_steps = U64_MAX;
+	return slice(arena, c);
+}
+
 /* Complete the cycle that is on. Return: 0 or why it could not be. */
 int gcarena_concurrent_finish(struct gcarena *arena)
 {
@@ -452,9 +462,7 @@ static bool work_slice(struct gcarena *arena, unsigned int *missed)
 	if (c && file_count(arena->file) == 1) {
 		gcarena_concurrent_abandon(arena);
 	} else if (c) {
-		c->slice_end = start + SLICE_NS;
-		c->slice_steps = U64_MAX;
-		ret = slice(arena, c);
+		ret = gcarena_concurrent_step(arena);
 	}
 	mutex_unlock(&arena->lock);
 	if (ret != -EAGAIN)

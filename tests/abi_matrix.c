@@ -1266,7 +1266,8 @@ static const struct field_case field_cases[] = {
 
 	COLLECT(kind, GCARENA_COLLECT_MINOR, 0),
 	COLLECT(kind, GCARENA_COLLECT_COMPACT, 0),
-	COLLECT(kind, 3, -EOPNOTSUPP),
+	COLLECT(kind, GCARENA_COLLECT_MAJOR, 0),
+	COLLECT(kind, 4, -EOPNOTSUPP),
 	COLLECT(kind, ~0U, -EOPNOTSUPP),
 	COLLECT(cycle, ~0ULL, 0),	/* only ever written */
 	COLLECT(moved_objects, ~0ULL, 0),	/* likewise */

@@ -114,9 +114,10 @@ int gca_free(void *p);
 /* ---- Collection --------------------------------------------------------- */
 
 enum gca_kind {
-	GCA_FULL	= 0,	/* trace everything, sweep everything */
+	GCA_FULL	= 0,	/* trace everything, sweep everything, while the program stands */
 	GCA_MINOR	= 1,	/* what was allocated since the last collection alone */
 	GCA_COMPACT	= 2,	/* as FULL, then move objects together: see gca_collect(3) first */
+	GCA_MAJOR	= 3,	/* as FULL, but other threads run on, but for moments */
 	GCA_FULL_RELEASE = 256,	/* and give all empty memory back to the system */
 };
 

@@ -534,7 +534,7 @@ long op_collect(struct worker *w)
 {
 	struct gcarena_collect collect = {
 		.flags = below(w, DICE_VALUE, 2) ? GCARENA_COLLECT_RELEASE : 0,
-		.kind = below(w, DICE_VALUE, GCARENA_COLLECT_COMPACT + 1),
+		.kind = below(w, DICE_VALUE, GCARENA_COLLECT_MAJOR + 1),
 	};
 	bool exact = true;
 	long ret = command(w, choose_fd(w), GCARENA_IOC_COLLECT, &collect, sizeof(collect), &exact);

@@ -438,11 +438,18 @@ struct gcarena_free {
  *	there was none yet, it is a full one
  * @GCARENA_COLLECT_COMPACT: as FULL; then move objects to fewer chunks, change the pointers
  *	to them, and give all empty chunks back. See below for what moves
+ * @GCARENA_COLLECT_MAJOR: as FULL, but trace while the program runs, and stop it a few times
+ *	for moments only. The caller traces, until it is done. Events and statistics tell
+ *	of it as of a FULL one that was concurrent
+ *
+ * FULL, MINOR and COMPACT stop the program once, from beginning to end. (A MINOR one that is
+ * asked for while a concurrent one is on completes that instead.)
  */
 enum gcarena_collect_kind {
 	GCARENA_COLLECT_FULL	= 0,
 	GCARENA_COLLECT_MINOR	= 1,
 	GCARENA_COLLECT_COMPACT	= 2,
+	GCARENA_COLLECT_MAJOR	= 3,
 };
 
 /* Give all empty chunks back to the system, also those the heap will need soon. */
@@ -455,7 +462,8 @@ enum gcarena_collect_kind {
  * @kind: enum gcarena_collect_kind
  * @reserved: must be zero
  * @cycle: out: number of this collection, from 1
- * @pause_ns: out: time for which the program could not run, ns
+ * @pause_ns: out: time for which the program could not run, ns; the sum, if it was stopped
+ *	several times
  * @live_objects: out: objects found reachable
  * @live_bytes: out: bytes of their slots
  * @freed_objects: out: objects freed by this collection. Free slots of spans that
@@ -474,6 +482,11 @@ enum gcarena_collect_kind {
  * event and &struct gcarena_stats.stop_timeout_pid tell which); EFAULT an added root range
  * cannot be read; EIO the module parameter ``verify`` is on, and an object would have been
  * lost (the kernel log tells). A collection that fails frees nothing.
+ *
+ * What dies while MAJOR traces may be found dead by the next collection only. It frees
+ * what FULL would have freed when it was called, and numbers count what others freed
+ * meanwhile, too. When another thread asks for a collection that is none of MINOR while
+ * this one is on, that takes its place. Killed, it is left to the kernel's own threads.
  *
  * What COMPACT moves: objects of a registered type or NOSCAN, of at most max_small bytes,
  * that are not pinned and lie in no span that a thread holds. An object is pinned by
