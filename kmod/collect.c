@@ -422,6 +422,8 @@ int gcarena_collect_locked(struct gcarena *arena, struct gcarena_collect *arg)
 		return ret;
 	arena->counters.cycles_forced++;
 	ret = gcarena_sweep_now(arena);
+	if (!ret && arg->flags & GCARENA_COLLECT_PERMANENT)
+		ret = gcarena_permanent_add_all(&arena->heap);
 	collected(arena, arg, &freed);
 	return ret;
 }
@@ -493,6 +495,9 @@ int gcarena_collect_now(struct gcarena *arena, struct gcarena_collect *arg)
 	int ret;
 
 	if (arg->kind > GCARENA_COLLECT_MAJOR)
+		return -EOPNOTSUPP;
+	/* When it has ended, the next one may be on, and the marks are not its any more. */
+	if (arg->kind == GCARENA_COLLECT_MAJOR && arg->flags & GCARENA_COLLECT_PERMANENT)
 		return -EOPNOTSUPP;
 	if (gcarena_lock(arena))
 		return -EINTR;

@@ -30,6 +30,7 @@ union gcarena_args {
 	struct gcarena_stats stats;
 	struct gcarena_object object;
 	struct gcarena_pin pin;
+	struct gcarena_permanent permanent;
 	struct {
 		u32 size;
 		u32 flags;
@@ -233,6 +234,11 @@ static int ioctl_unpin(struct gcarena *arena, union gcarena_args *args)
 	return gcarena_object_unpin(arena, args->pin.addr);
 }
 
+static int ioctl_permanent(struct gcarena *arena, union gcarena_args *args)
+{
+	return gcarena_object_permanent(arena, args->permanent.addr);
+}
+
 /**
  * struct command - one row of the table
  * @call: does the work on the copied structure
@@ -283,7 +289,7 @@ static const struct command commands[] = {
 		COMMAND(ioctl_free, gcarena_free, addr, false),
 	[_IOC_NR(GCARENA_IOC_COLLECT)] =
 		COMMAND(ioctl_collect, gcarena_collect, moved_bytes, true,
-			.flags = GCARENA_COLLECT_RELEASE,
+			.flags = GCARENA_COLLECT_RELEASE | GCARENA_COLLECT_PERMANENT,
 			.reserved = offsetof(struct gcarena_collect, reserved)),
 	[_IOC_NR(GCARENA_IOC_ROOTS_ADD)] =
 		COMMAND(ioctl_roots_add, gcarena_roots, len, false,
@@ -302,6 +308,8 @@ static const struct command commands[] = {
 		COMMAND(ioctl_pin, gcarena_pin, addr, false),
 	[_IOC_NR(GCARENA_IOC_UNPIN)] =
 		COMMAND(ioctl_unpin, gcarena_pin, addr, false),
+	[_IOC_NR(GCARENA_IOC_PERMANENT)] =
+		COMMAND(ioctl_permanent, gcarena_permanent, addr, false),
 };
 
 static int check_common(const struct command *command, const union gcarena_args *args)

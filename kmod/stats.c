@@ -9,7 +9,7 @@
 		  GCARENA_FEATURE_STOP_WORLD | GCARENA_FEATURE_EVENTS | \
 		  GCARENA_FEATURE_MINOR | GCARENA_FEATURE_COMPACT | \
 		  GCARENA_FEATURE_CONCURRENT | GCARENA_FEATURE_MEMORY_LIMIT | \
-		  GCARENA_FEATURE_MAJOR)
+		  GCARENA_FEATURE_MAJOR | GCARENA_FEATURE_PERMANENT)
 
 static void fill_heap(const struct gcarena_heap *heap, struct gcarena_stats *stats)
 {
@@ -22,6 +22,8 @@ static void fill_heap(const struct gcarena_heap *heap, struct gcarena_stats *sta
 	stats->metadata_bytes = heap->metadata_bytes;
 	stats->old_objects = heap->old.objects;
 	stats->old_bytes = heap->old.bytes;
+	stats->permanent_objects = heap->permanent.objects;
+	stats->permanent_bytes = heap->permanent.bytes;
 	stats->total_alloc_objects = heap->allocated.objects;
 	stats->total_alloc_bytes = heap->allocated.bytes;
 	stats->total_freed_objects = heap->freed.objects;

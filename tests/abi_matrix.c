@@ -58,6 +58,7 @@ NUMBER(STATS, 12);
 NUMBER(OBJECT, 13);
 NUMBER(PIN, 14);
 NUMBER(UNPIN, 15);
+NUMBER(PERMANENT, 16);
 
 SIZE(info, 88);
 AT(info, size, 0);
@@ -178,7 +179,7 @@ AT(set, param, 8);
 AT(set, reserved, 12);
 AT(set, value, 16);
 
-SIZE(stats, 744);
+SIZE(stats, 760);
 AT(stats, size, 0);
 AT(stats, flags, 4);
 AT(stats, heap_objects, 8);
@@ -246,8 +247,10 @@ AT(stats, marked_objects, 696);
 AT(stats, marked_bytes, 704);
 AT(stats, rounds_last, 712);
 AT(stats, dirty_passes, 720);
-AT(stats, limit_exceeded, 728);
-AT(stats, limit_throttled, 736);
+AT(stats, permanent_objects, 728);
+AT(stats, permanent_bytes, 736);
+AT(stats, limit_exceeded, 744);
+AT(stats, limit_throttled, 752);
 
 SIZE(object, 48);
 AT(object, size, 0);
@@ -264,6 +267,11 @@ SIZE(pin, 16);
 AT(pin, size, 0);
 AT(pin, flags, 4);
 AT(pin, addr, 8);
+
+SIZE(permanent, 16);
+AT(permanent, size, 0);
+AT(permanent, flags, 4);
+AT(permanent, addr, 8);
 
 SIZE(event, 64);
 AT(event, size, 0);
@@ -491,6 +499,14 @@ static int fill_pin(struct env *env, void *arg)
 	return raw_alloc(env->arena.fd, 0, env->max_small + 1, (__u64 *)&pin->addr);
 }
 
+static int fill_permanent(struct env *env, void *arg)
+{
+	struct gcarena_permanent *permanent = arg;
+
+	permanent->size = sizeof(*permanent);
+	return raw_alloc(env->arena.fd, 0, env->max_small + 1, (__u64 *)&permanent->addr);
+}
+
 static int fill_unpin(struct env *env, void *arg)
 {
 	struct gcarena_pin *pin = arg;
@@ -665,7 +681,7 @@ FIXTURE_VARIANT_ADD(abi, free) {
 FIXTURE_VARIANT_ADD(abi, collect) {
 	.cmd = GCARENA_IOC_COLLECT,
 	.first_size = 88,
-	.known_flags = GCARENA_COLLECT_RELEASE,
+	.known_flags = GCARENA_COLLECT_RELEASE | GCARENA_COLLECT_PERMANENT,
 	.reserved = offsetof(struct gcarena_collect, reserved),
 	.writes = true,
 	.fresh = -ENXIO,
@@ -705,7 +721,7 @@ FIXTURE_VARIANT_ADD(abi, set) {
 
 FIXTURE_VARIANT_ADD(abi, stats) {
 	.cmd = GCARENA_IOC_STATS,
-	.first_size = 744,
+	.first_size = 760,
 	.writes = true,
 	.fill = fill_stats,
 };
@@ -736,6 +752,15 @@ FIXTURE_VARIANT_ADD(abi, unpin) {
 	.unmapped = -ENXIO,
 	.gone = -ENXIO,
 	.fill = fill_unpin,
+};
+
+FIXTURE_VARIANT_ADD(abi, permanent) {
+	.cmd = GCARENA_IOC_PERMANENT,
+	.first_size = 16,
+	.fresh = -EINVAL,
+	.unmapped = 0,
+	.gone = 0,
+	.fill = fill_permanent,
 };
 
 /* A structure of @bytes before the guard page: valid, with a zero tail. */
@@ -1163,6 +1188,9 @@ struct field_case {
 #define UNPIN(value, result) \
 	CASE(UNPIN, unpin, pin, addr, value, result)
 
+#define PERMANENT(value, result) \
+	CASE(PERMANENT, permanent, permanent, addr, value, result)
+
 #define CHUNK		GCARENA_CHUNK_SIZE
 
 static const struct field_case field_cases[] = {
@@ -1320,6 +1348,11 @@ static const struct field_case field_cases[] = {
 	UNPIN(0, -ENOENT),
 	UNPIN(KERNEL_ADDRESS, -ENOENT),
 	UNPIN(~0ULL, -ENOENT),
+	PERMANENT(0, -EINVAL),
+	PERMANENT(KERNEL_ADDRESS, -EINVAL),
+	PERMANENT(~0ULL, -EINVAL),
+	COLLECT(flags, GCARENA_COLLECT_PERMANENT, 0),
+	COLLECT(flags, GCARENA_COLLECT_PERMANENT << 1, -EOPNOTSUPP),
 };
 
 static void store(void *to, __u64 value, size_t bytes)
@@ -1384,6 +1417,7 @@ FIXTURE_VARIANT_ADD(fields, set) { .cmd = GCARENA_IOC_SET };
 FIXTURE_VARIANT_ADD(fields, object) { .cmd = GCARENA_IOC_OBJECT };
 FIXTURE_VARIANT_ADD(fields, pin) { .cmd = GCARENA_IOC_PIN };
 FIXTURE_VARIANT_ADD(fields, unpin) { .cmd = GCARENA_IOC_UNPIN };
+FIXTURE_VARIANT_ADD(fields, permanent) { .cmd = GCARENA_IOC_PERMANENT };
 
 TEST_F(fields, range)
 {

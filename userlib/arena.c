@@ -266,10 +266,12 @@ static void fill_collection(struct gca_collection *result, const struct gcarena_
 GCA_PUBLIC int gca_collect_in(gca_arena *arena, enum gca_kind kind,
 			      struct gca_collection *result)
 {
+	const unsigned int flags = GCA_FULL_RELEASE | GCA_FULL_PERMANENT;
 	struct gcarena_collect arg = {
 		.size = sizeof(arg),
-		.flags = (unsigned int)kind & GCA_FULL_RELEASE ? GCARENA_COLLECT_RELEASE : 0,
-		.kind = (unsigned int)kind & ~(unsigned int)GCA_FULL_RELEASE,
+		.flags = ((unsigned int)kind & GCA_FULL_RELEASE ? GCARENA_COLLECT_RELEASE : 0) |
+			 ((unsigned int)kind & GCA_FULL_PERMANENT ? GCARENA_COLLECT_PERMANENT : 0),
+		.kind = (unsigned int)kind & ~flags,
 	};
 	int ret;
 

@@ -119,6 +119,8 @@ enum gca_kind {
 	GCA_COMPACT	= 2,	/* as FULL, then move objects together: see gca_collect(3) first */
 	GCA_MAJOR	= 3,	/* as FULL, but other threads run on, but for moments */
 	GCA_FULL_RELEASE = 256,	/* and give all empty memory back to the system */
+	GCA_FULL_PERMANENT = 512, /* and make permanent what is left: gca_make_permanent() */
+	GCA_COMPACT_PERMANENT = 514,	/* the same after COMPACT: all in one place */
 };
 
 /* What a collection did. */
@@ -183,6 +185,15 @@ void **gca_root_slot(void *object);
 void **gca_root_slot_in(gca_arena *arena, void *object);
 int gca_root_slot_free(void **slot);
 
+/* ---- Objects for ever ------------------------------------------------------ */
+
+/*
+ * The object that @p points into is never freed, nor moved, and so is kept whatever it points
+ * to, now and later. For what is set up once and used until the end: collections need not
+ * find it any more. GCA_FULL_PERMANENT does it for all that there is. There is no way back.
+ */
+int gca_make_permanent(const void *p);
+
 /* ---- Looking ------------------------------------------------------------ */
 
 #define GCA_PAUSE_BUCKETS	26	/* the last one has no upper bound */
@@ -222,6 +233,12 @@ struct gca_stats {
 	uint64_t num_concurrent_gc;	/* of num_gc: traced while the program ran */
 	uint64_t concurrent_ns, assist_ns; /* spent tracing meanwhile; by allocating threads */
 	uint64_t gc_rounds;		/* of concurrent collections */
+	uint64_t permanent_objects, permanent_bytes;	/* of the old: gca_make_permanent() */
+	/* parts of collections: clearing marks; stops for roots, and for the rest */
+	uint64_t clear_total_ns, root_stop_total_ns, last_stop_total_ns;
+	uint64_t marked_objects, marked_bytes;	/* found by tracing, by all collections */
+	uint64_t dirty_passes;		/* looks for written pages */
+	uint64_t limit_exceeded, limit_throttled;	/* gca_set_memory_limit() */
 	/* [0]: pauses below 1 us; [i]: below 2^i us, but not below half of that */
 	uint64_t pauses[GCA_PAUSE_BUCKETS];
 };
@@ -242,6 +259,7 @@ struct gca_object {
 	int marked;		/* 1 when the last collection reached it */
 	int old;		/* region: 1 when it survived a collection */
 	int large;		/* 1 when it has a span of its own */
+	int permanent;		/* region: 1 when it is never freed; then it is old, too */
 };
 
 /*

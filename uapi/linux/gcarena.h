@@ -80,6 +80,7 @@
 #define GCARENA_IOC_OBJECT	_IO(GCARENA_IOC_TYPE, 0x0d)
 #define GCARENA_IOC_PIN		_IO(GCARENA_IOC_TYPE, 0x0e)
 #define GCARENA_IOC_UNPIN	_IO(GCARENA_IOC_TYPE, 0x0f)
+#define GCARENA_IOC_PERMANENT	_IO(GCARENA_IOC_TYPE, 0x10)
 
 /**
  * enum gcarena_layout - where an object's pointers are
@@ -420,7 +421,7 @@ struct gcarena_alloc {
  * Errors besides the common ones: EINVAL @addr is inside an object, not at its
  * start, or not in the arena; ENOENT no object is there (freed already, or
  * collected); EBUSY the slot was handed out free to a thread that still has the
- * span: only that thread knows its state. A thread puts slots of its own spans
+ * span: only that thread knows its state; EPERM the object is permanent. A thread puts slots of its own spans
  * back by setting their bits; those of others are left to the collector.
  */
 struct gcarena_free {
@@ -454,6 +455,8 @@ enum gcarena_collect_kind {
 
 /* Give all empty chunks back to the system, also those the heap will need soon. */
 #define GCARENA_COLLECT_RELEASE	(1U << 0)
+/* Then make all objects permanent that are left (GCARENA_IOC_PERMANENT). Not with MAJOR. */
+#define GCARENA_COLLECT_PERMANENT	(1U << 1)
 
 /**
  * struct gcarena_collect - collect now (GCARENA_IOC_COLLECT)
@@ -477,7 +480,9 @@ enum gcarena_collect_kind {
  * mode. No signal is sent, and no system call is interrupted: threads that sleep
  * in one are left asleep.
  *
- * Errors besides the common ones: EOPNOTSUPP unknown @kind; ETIMEDOUT a thread did
+ * Errors besides the common ones: EOPNOTSUPP unknown @kind, or MAJOR with
+ * GCARENA_COLLECT_PERMANENT; ENOMEM, EINTR with that: no object was made permanent, but the
+ * collection may have been completed; ETIMEDOUT a thread did
  * not stop in time: within 10 s, or what the module parameter ``stop_timeout_ms`` says (an
  * event and &struct gcarena_stats.stop_timeout_pid tell which); EFAULT an added root range
  * cannot be read; EIO the module parameter ``verify`` is on, and an object would have been
@@ -573,6 +578,28 @@ struct gcarena_roots {
  * pinned GCARENA_PINS_MAX objects, or one 2^32 - 1 times (PIN).
  */
 struct gcarena_pin {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 addr;
+};
+
+/**
+ * struct gcarena_permanent - make an object permanent (GCARENA_IOC_PERMANENT)
+ * @size: sizeof(struct gcarena_permanent)
+ * @flags: must be zero
+ * @addr: any address inside the object
+ *
+ * A permanent object is never freed, by whatever collection or by FREE, as long as the
+ * arena is there. It is a root: what it points to is reachable, and when it is written to
+ * later, what it points to then. Minor collections read of it what was written since the
+ * last one, full ones all of it once, unless it is NOSCAN; but they need not find it. It does
+ * not move, nor does what shares its span. For what a program sets up once and keeps: most
+ * cheaply with GCARENA_COLLECT_PERMANENT, for all that there is, and after COMPACT, in
+ * the same call, for all of it in one place. Not undone by anything.
+ *
+ * Errors besides the common ones: EINVAL @addr is not in the arena; ENOENT no object is there.
+ */
+struct gcarena_permanent {
 	__u32 size;
 	__u32 flags;
 	__aligned_u64 addr;
@@ -692,6 +719,8 @@ struct gcarena_set {
  * @marked_bytes: bytes of their slots
  * @rounds_last: of @rounds, those of the last concurrent collection
  * @dirty_passes: looks for written pages
+ * @permanent_objects: of @old_objects, those that are never freed (GCARENA_IOC_PERMANENT)
+ * @permanent_bytes: bytes of their slots
  * @limit_exceeded: times that memory was taken above GCARENA_PARAM_MEMORY_LIMIT
  * @limit_throttled: collections for its sake that did not happen, as too much time had been
  *	spent already
@@ -767,6 +796,8 @@ struct gcarena_stats {
 	__aligned_u64 marked_bytes;
 	__aligned_u64 rounds_last;
 	__aligned_u64 dirty_passes;
+	__aligned_u64 permanent_objects;
+	__aligned_u64 permanent_bytes;
 	__aligned_u64 limit_exceeded;
 	__aligned_u64 limit_throttled;
 };
@@ -780,10 +811,12 @@ struct gcarena_stats {
  * enum gcarena_region - how old an object is
  * @GCARENA_REGION_YOUNG: allocated since the last collection
  * @GCARENA_REGION_OLD: survived a collection
+ * @GCARENA_REGION_PERMANENT: is never freed: GCARENA_IOC_PERMANENT
  */
 enum gcarena_region {
 	GCARENA_REGION_YOUNG	= 0,
 	GCARENA_REGION_OLD	= 1,
+	GCARENA_REGION_PERMANENT = 2,
 };
 
 /**
