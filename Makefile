@@ -402,6 +402,21 @@ $(B)/coverage/%: tests/%.c tests/core/coverage.c $(CORE_DEPS) Makefile | $(HARNE
 	@$(CC) $(CORE_FLAGS) -O0 --coverage -c -o $@.o $<
 	@$(CC) -Wl,--wrap=_exit --coverage -o $@ $@.o tests/core/coverage.c
 
+# --- parallel marking under ThreadSanitizer -------------------------------------------
+#
+# The unit tests of core_parallel.c once more, on this machine: marks that are not set
+# atomically, and work that changes hands without a lock, show here.
+
+.PHONY: core-parallel-race
+check-core: core-parallel-race
+core-parallel-race: $(B)/core-tsan/core_parallel
+	@TSAN_OPTIONS=exitcode=66:halt_on_error=1 setarch -R tests/run $<
+
+$(B)/core-tsan/%: tests/%.c $(CORE_DEPS) Makefile | $(HARNESS)
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(CC) $(CORE_FLAGS) -O1 -fsanitize=thread -DCORE_TSAN -o $@ $< -lpthread
+
 # --- the debug kernel: see tests/README.md -------------------------------------------
 #
 # Boots. fast: under everything that is quick. leaks: the same and kmemleak, which looks
@@ -413,7 +428,7 @@ $(B)/coverage/%: tests/%.c tests/core/coverage.c $(CORE_DEPS) Makefile | $(HARNE
 
 DEBUG_PASSES    ?= fast leaks
 DEBUG_LIMIT     ?= 900
-DEBUG_FAST      ?= tests/kunit/results events verify minor mmap_collect abi_torn abi_matrix \
+DEBUG_FAST      ?= tests/kunit/results events verify minor quiet mmap_collect abi_torn abi_matrix \
 		   abi_fuzz lib_threads world_eintr world_life world_roots world_storm fault_nth
 DEBUG_LEAKS     ?= abi_alloc module_unload kill_collect
 DEBUG_LONG      ?= mmap_abuse lib_roots lib_graphs
@@ -464,6 +479,28 @@ check-debug-thorough:
 	@$(call DEBUG_VM,$(debug_thorough)) $(DEBUG_RUN) $(or $(TESTS_ONLY),$(DEBUG_THOROUGH))
 .PHONY: $(addprefix check-debug-,build fast leaks long small thorough)
 .PHONY: check-debug
+
+# --- data races: a kernel with KCSAN, see tests/README.md -----------------------------
+#
+# TESTS_ONLY chooses programs, DEBUG_LIMIT is a program's limit, in seconds.
+
+RACES_DIR  = $(shell tools/debug-kernel --kcsan --print 2>/dev/null)
+RACES_FARM = $(B)/kmod-races
+# An emulated CPU is slow: half a millisecond for the other side of a race to show up.
+races_boot := pci=noacpi kcsan.skip_watch=2000 kcsan.udelay_task=500
+RACES     ?= concurrent compact netlink lib_threads world_storm mmap_collect events abi_fuzz
+
+check-races: setup
+	@tools/debug-kernel --kcsan >/dev/null
+	+@$(SUBMAKE) check-races-vm
+check-races-vm:
+	+@$(SUBMAKE) lib tools tests KDIR=$(RACES_DIR) >&2
+	$(call farm,$(RACES_FARM))
+	+@$(SUBMAKE) -C $(RACES_DIR) M=$(CURDIR)/$(RACES_FARM) modules >&2
+	@tools/vm-run --kernel $(RACES_DIR)/vmlinuz --module $(RACES_FARM)/gcarena.ko \
+		--memory 2048 --timeout 7200 --append "$(races_boot)" $(VM_FLAGS) -- \
+		$(DEBUG_RUN) $(or $(TESTS_ONLY),$(RACES))
+.PHONY: check-races check-races-vm
 
 # --- bugs put in, to see that the tests find them: see tests/README.md ----------------
 #
@@ -547,6 +584,8 @@ help:
 	@echo 'make check-core   the collector core on this machine, under sanitizers'
 	@echo 'make check-kernels'
 	@echo '                  make check with other kernels (KERNELS="$(KERNELS)")'
+	@echo 'make core-parallel-race'
+	@echo '                  parallel marking under ThreadSanitizer'
 	@echo 'make fuzz-core    the same, random programs for FUZZ_SECONDS=60 (FUZZ_SEED=...)'
 	@echo 'make coverage     which lines of the core the unit tests run'
 	@echo 'make bench-core   marking and sweeping on this machine, beside libgc'
@@ -559,6 +598,7 @@ help:
 	@echo 'make fuzz         random programs against the ABI (FUZZ_SECONDS=60, FUZZ_SEED=)'
 	@echo 'make fuzz-kcov    the same in the debug kernel, guided by coverage'
 	@echo 'make check-debug  tests in a kernel with KASAN and lockdep, built once (DEBUG_PASSES=...)'
+	@echo 'make check-races  tests in a kernel that finds data races (KCSAN), built once'
 	@echo 'make check-seeded put bugs into copies of the module: do the tests find each?'
 	@echo '                  (SEEDED="name ...", SEEDED=--quick)'
 	@echo 'make model        check the model of concurrent marking (MODEL="name ...")'

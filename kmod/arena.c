@@ -153,6 +153,7 @@ struct gcarena *gcarena_create(void)
 	arena->dirty_method = gcarena_dirty_method();
 	arena->generational = gcarena_generational_default(arena->dirty_method);
 	arena->concurrent_allowed = gcarena_concurrent_default(arena->dirty_method);
+	arena->quiet.allowed = gcarena_quiet_default();
 	arena->memcg = get_mem_cgroup_from_mm(current->mm);
 	INIT_WORK(&arena->tracer, gcarena_concurrent_work);
 	INIT_DELAYED_WORK(&arena->background, gcarena_background_work);

@@ -11,8 +11,9 @@
  *	mm->mmap_lock		the kernel's. Our mmap(), open, close and fault
  *				callbacks are called under it.
  *	arena->setup_lock	fixing the parameters: CREATE and the first mmap()
- *	arena->backing_lock	chunk table and chunk->blocks against page faults.
- *				Read: fault, populate. Write: publishing a chunk.
+ *	arena->backing_lock	chunk table and chunk->blocks against page faults, and
+ *				which chunks are quiet (quiet.c). Read: fault, populate.
+ *				Write: publishing a chunk, quieting one.
  *				No user memory is touched under it.
  *	stopped_lock		spin lock in park.c: which arenas are being stopped
  *	arena->park_lock	spin lock: arena->parkers and their state
@@ -57,6 +58,7 @@
 #include "heap.h"
 #include "notify.h"
 #include "pacer.h"
+#include "quiet.h"
 #include "registry.h"
 #include "request.h"
 
@@ -189,6 +191,8 @@ struct gcarena_counters {
 	u64 concurrent_ns;
 	u64 assist_ns;
 	u64 mark_total_ns;
+	u64 mark_workers_last;
+	u64 mark_shared;
 	u64 root_total_ns;
 	u64 sweep_total_ns;
 	u64 root_bytes_last;
@@ -226,6 +230,7 @@ struct gcarena_counters {
  * @trace_ns: time that the last full and the last minor cycle took; 0: there was none
  * @trace_steps: struct gcarena_marker.steps of the last concurrent ones
  * @dirty_method: enum gcarena_dirty_method
+ * @quiet: see quiet.c
  * @move: while a compacting cycle is on; see move.c
  * @setup_lock: orders CREATE and the first mmap()
  * @created: set last, with release semantics, when heap and params are ready
@@ -274,6 +279,7 @@ struct gcarena {
 	u64 trace_ns[2];
 	u64 trace_steps[2];
 	u32 dirty_method;
+	struct gcarena_quiet quiet;
 	struct gcarena_move *move;
 
 	struct mutex setup_lock;	/* created */
@@ -366,8 +372,11 @@ unsigned int gcarena_mapping_count(struct gcarena *arena);
 vm_fault_t gcarena_backing_fault(struct gcarena *arena, struct vm_fault *vmf);
 bool gcarena_backing_is_populated(struct gcarena *arena, u64 mapping_id,
 				  const struct gcarena_run *runs, unsigned int nr);
-void gcarena_backing_unmap(struct gcarena *arena);
-void gcarena_backing_dirty(struct gcarena *arena, unsigned long *pages);
+void gcarena_backing_unmap(struct gcarena *arena, u32 first, u32 nr, bool whole);
+u32 gcarena_backing_settle(struct gcarena *arena, u32 first, u32 nr, bool may_stay);
+void gcarena_backing_dirty(struct gcarena *arena, u32 first, u32 nr, unsigned long *pages);
+bool gcarena_backing_is_quiet(const struct heap_chunk *chunk);
+struct gcarena_nap *gcarena_backing_nap(const struct heap_chunk *chunk);
 void gcarena_backing_populate(struct gcarena *arena, struct vm_area_struct *vma,
 			      u64 mapping_id, const struct gcarena_run *runs, unsigned int nr);
 

@@ -3,10 +3,10 @@
  * Background work: what should happen after a cycle, or after a process has gone, even
  * if nobody calls in.
  *
- * Sweeps in short batches, dropping the heap lock between them; takes back what
- * dead threads and processes held; gives empty chunks back. At once those beyond what
- * the heap may need before its next cycle; the others when it has been idle for a
- * while.
+ * Sweeps in short batches, dropping the heap lock between them; lets chunks be quiet that
+ * are not written any more (quiet.c); takes back what dead threads and processes held;
+ * gives empty chunks back. At once those beyond what the heap may need before its next
+ * cycle; the others when it has been idle for a while.
  *
  * The work item needs no reference to the arena: it is cancelled, and waited for,
  * before the arena is freed.
@@ -68,7 +68,7 @@ static unsigned long background_step(struct gcarena *arena)
 	lockdep_assert_held(&arena->lock);
 	gcarena_owners_reap(arena);
 	gcarena_mappings_reap(arena, false);
-	if (gcarena_sweep_batch(arena))
+	if (gcarena_sweep_batch(arena) || gcarena_quiet_some(arena))
 		return 1;
 	if (!arena->heap.nr_empty) {
 		arena->background_refills = arena->counters.refills;

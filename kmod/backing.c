@@ -24,6 +24,9 @@
 /**
  * struct backing - pages of a chunk
  * @contiguous: all are one block; @pages is not used then
+ * @quiet: see quiet.c. Set under backing_lock for writing, cleared under it for reading
+ * @whole: a page fault maps all of it: it was quiet once
+ * @nap: what quiet.c knows about it
  * @populated_for: id of the mapping that @populated is about
  * @populated: blocks whose page table entries were filled ahead of use. A hint:
  *	the program may have removed them (MADV_DONTNEED)
@@ -31,6 +34,9 @@
  */
 struct backing {
 	bool contiguous;
+	bool quiet;
+	bool whole;
+	struct gcarena_nap nap;
 	u64 populated_for;
 	DECLARE_BITMAP(populated, GCARENA_CHUNK_BLOCKS);
 	struct page *pages[];
@@ -53,6 +59,7 @@ static int backing_alloc_huge(struct heap_chunk *chunk)
 	}
 	split_page(page, order);
 	backing->contiguous = true;
+	gcarena_nap_init(&backing->nap);
 	chunk->backing = backing;
 	chunk->kaddr = page_address(page);
 	return 0;
@@ -86,6 +93,7 @@ static int backing_alloc_small(struct heap_chunk *chunk)
 	chunk->kaddr = vmap(backing->pages, nr, VM_MAP, PAGE_KERNEL);
 	if (!chunk->kaddr)
 		goto err_free_pages;
+	gcarena_nap_init(&backing->nap);
 	chunk->backing = backing;
 	return 0;
 
@@ -102,6 +110,22 @@ static struct page *backing_page(const struct heap_chunk *chunk, unsigned int in
 	if (backing->contiguous)
 		return virt_to_page(chunk->kaddr + ((size_t)index << PAGE_SHIFT));
 	return backing->pages[index];
+}
+
+/* It will not be quiet from here on. Return: it was. */
+static bool backing_wake(struct gcarena *arena, struct backing *backing)
+{
+	if (!READ_ONCE(backing->quiet) || !xchg(&backing->quiet, false))
+		return false;
+	atomic_dec(&arena->quiet.chunks);
+	return true;
+}
+
+/* Remove the pages of @nr chunks from all page tables, and from all translation caches. */
+static void chunks_unmap(struct gcarena *arena, u32 first, u32 nr)
+{
+	unmap_mapping_range(arena->inode->i_mapping, (loff_t)first << GCARENA_CHUNK_SHIFT,
+			    (loff_t)nr << GCARENA_CHUNK_SHIFT, 1);
 }
 
 /* See heap.h. Return: 0, -ENOMEM or -EINTR. */
@@ -132,8 +156,8 @@ void gcarena_backing_free(struct gcarena_heap *heap, struct heap_chunk *chunk, u
 	unsigned int i;
 
 	lockdep_assert_held(&arena->lock);
-	unmap_mapping_range(arena->inode->i_mapping, (loff_t)index << GCARENA_CHUNK_SHIFT,
-			    GCARENA_CHUNK_BYTES, 1);
+	backing_wake(arena, backing);
+	chunks_unmap(arena, index, 1);
 	if (backing->contiguous) {
 		arena->counters.huge_chunks--;
 		heap->metadata_bytes -= sizeof(*backing);
@@ -167,21 +191,6 @@ void gcarena_backing_publish_table(struct gcarena_heap *heap, struct heap_chunk 
 	up_write(&arena->backing_lock);
 }
 
-/* Remove all pages from all page tables: the next access to each is a fault. */
-void gcarena_backing_unmap(struct gcarena *arena)
-{
-	u32 i;
-
-	unmap_mapping_range(arena->inode->i_mapping, 0,
-			    (loff_t)arena->heap.top << GCARENA_CHUNK_SHIFT, 1);
-	for (i = 0; i < arena->heap.nr_table; i++) {
-		struct heap_chunk *chunk = arena->heap.chunks[i];
-
-		if (chunk)
-			WRITE_ONCE(((struct backing *)chunk->backing)->populated_for, 0);
-	}
-}
-
 /*
  * Was the page written to, as far as its flags tell? Clears them.
  *
@@ -205,23 +214,145 @@ static bool folio_take_dirty(struct folio *folio)
 	return dirty;
 }
 
-/* Note in @pages which pages are flagged dirty, or pinned for I/O; clear the flags. */
-void gcarena_backing_dirty(struct gcarena *arena, unsigned long *pages)
+/*
+ * May folio_take_dirty() find something? Nearly always not: so this is what each page of
+ * the arena costs a look, and it only reads. The caller has ordered it behind the look at
+ * the page tables.
+ */
+static bool folio_may_be_dirty(struct folio *folio)
 {
-	unsigned int page;
+	return folio_test_dirty(folio) || folio_maybe_dma_pinned(folio) ||
+	       (IS_ENABLED(CONFIG_PT_RECLAIM) && folio_test_checked(folio));
+}
+
+/* All pages of a chunk, in order: they are either one block or in a table. */
+static struct page *chunk_page(const struct backing *backing, struct page *block, unsigned int i)
+{
+	return block ? block + i : backing->pages[i];
+}
+
+static struct page *chunk_block(const struct heap_chunk *chunk)
+{
+	const struct backing *backing = chunk->backing;
+
+	return backing->contiguous ? backing_page(chunk, 0) : NULL;
+}
+
+static void chunk_take_dirty(const struct heap_chunk *chunk, unsigned long *pages,
+			     unsigned long first)
+{
+	const struct backing *backing = chunk->backing;
+	struct page *block = chunk_block(chunk);
+	unsigned int i;
+
+	for (i = 0; i < GCARENA_CHUNK_PAGES; i++) {
+		struct folio *folio = page_folio(chunk_page(backing, block, i));
+
+		if (unlikely(folio_may_be_dirty(folio)) && folio_take_dirty(folio))
+			__set_bit(first + i, pages);
+	}
+}
+
+/**
+ * gcarena_backing_dirty() - what the flags of pages tell of writes
+ * @arena: the arena
+ * @first: index of a chunk
+ * @nr: how many, all of them there
+ * @pages: note here which pages are flagged dirty, or pinned for I/O; the flags are cleared
+ */
+void gcarena_backing_dirty(struct gcarena *arena, u32 first, u32 nr, unsigned long *pages)
+{
 	u32 i;
 
-	for (i = 0; i < arena->heap.top; i++) {
-		struct heap_chunk *chunk = arena->heap.chunks[i];
-
-		for (page = 0; chunk && chunk->nr_used && page < GCARENA_CHUNK_PAGES; page++) {
-			struct folio *folio = page_folio(backing_page(chunk, page));
-
-			if (folio_take_dirty(folio))
-				__set_bit((unsigned long)i * GCARENA_CHUNK_PAGES + page, pages);
-		}
+	smp_mb();	/* who unmaps a page clears its entry, then flags it */
+	for (i = first; i < first + nr; i++) {
+		chunk_take_dirty(arena->heap.chunks[i], pages,
+				 (unsigned long)i * GCARENA_CHUNK_PAGES);
 		cond_resched();
 	}
+}
+
+/*
+ * Once a chunk's pages are unmapped: has nobody else a reference, and is none flagged?
+ * Who has one (I/O, another processor that has yet to flush its translations) may write,
+ * and flags the page before giving it up: so the count is read first.
+ */
+static bool chunk_is_still(const struct heap_chunk *chunk)
+{
+	const struct backing *backing = chunk->backing;
+	struct page *block = chunk_block(chunk);
+	unsigned int i;
+
+	for (i = 0; i < GCARENA_CHUNK_PAGES; i++) {
+		struct folio *folio = page_folio(chunk_page(backing, block, i));
+
+		if (folio_ref_count(folio) != 1)
+			return false;
+		smp_rmb();	/* pairs with the release of a reference */
+		if (folio_may_be_dirty(folio))
+			return false;
+	}
+	return true;
+}
+
+bool gcarena_backing_is_quiet(const struct heap_chunk *chunk)
+{
+	return READ_ONCE(((const struct backing *)chunk->backing)->quiet);
+}
+
+struct gcarena_nap *gcarena_backing_nap(const struct heap_chunk *chunk)
+{
+	return &((struct backing *)chunk->backing)->nap;
+}
+
+/**
+ * gcarena_backing_unmap() - unmap chunks, and let them be quiet from here on
+ * @arena: the arena
+ * @first: index of a chunk that is not quiet
+ * @nr: how many, all of them there and none quiet
+ * @whole: the first page fault in one is to map all of it
+ *
+ * What the entries told of writes is in the pages' flags then. Whoever calls has to look
+ * at these, and then has to call gcarena_backing_settle().
+ */
+void gcarena_backing_unmap(struct gcarena *arena, u32 first, u32 nr, bool whole)
+{
+	u32 i;
+
+	lockdep_assert_held(&arena->lock);
+	/* A fault that is on now is over before; one that begins later wakes its chunk. */
+	down_write(&arena->backing_lock);
+	for (i = first; i < first + nr; i++) {
+		struct backing *backing = arena->heap.chunks[i]->backing;
+
+		WRITE_ONCE(backing->quiet, true);
+		backing->whole |= whole;
+		backing->populated_for = 0;
+	}
+	up_write(&arena->backing_lock);
+	atomic_add(nr, &arena->quiet.chunks);
+	chunks_unmap(arena, first, nr);
+}
+
+/*
+ * After gcarena_backing_unmap(): wake the chunks that must not be quiet; all of them unless
+ * @may_stay. Return: how many are quiet.
+ */
+u32 gcarena_backing_settle(struct gcarena *arena, u32 first, u32 nr, bool may_stay)
+{
+	u32 i, quiet = 0;
+
+	lockdep_assert_held(&arena->lock);
+	smp_mb();	/* entries are gone before counts are read: pairs with GUP's */
+	for (i = first; i < first + nr; i++) {
+		const struct heap_chunk *chunk = arena->heap.chunks[i];
+
+		if (!may_stay || !chunk_is_still(chunk))
+			backing_wake(arena, chunk->backing);
+		quiet += gcarena_backing_is_quiet(chunk);
+		cond_resched();
+	}
+	return quiet;
 }
 
 /* See heap.h. */
@@ -245,6 +376,8 @@ void gcarena_backing_mark_dirty(struct gcarena_heap *heap, u64 offset, u64 bytes
 	unsigned int page = offset % GCARENA_CHUNK_BYTES >> PAGE_SHIFT;
 	unsigned int last = (offset + bytes - 1) % GCARENA_CHUNK_BYTES >> PAGE_SHIFT;
 
+	/* Flags of quiet chunks are not looked at. */
+	backing_wake(gcarena_of_heap(heap), chunk->backing);
 	for (; page <= last; page++) {
 		struct folio *folio = page_folio(backing_page(chunk, page));
 
@@ -305,11 +438,45 @@ static void fault_window(const struct heap_chunk *chunk, unsigned int page,
 	}
 }
 
+/* A chunk that was quiet is mapped again by one fault in each process, not by many. */
+static int insert_chunk(struct vm_area_struct *vma, const struct heap_chunk *chunk,
+			unsigned long addr)
+{
+	const unsigned int pages_per_block = GCARENA_BLOCK_BYTES >> PAGE_SHIFT;
+	unsigned int first, end = 0;
+	int ret = 0;
+
+	while (!ret && end < GCARENA_CHUNK_BLOCKS) {
+		for (first = end; first < GCARENA_CHUNK_BLOCKS; first++) {
+			if (block_in_span(chunk, first))
+				break;
+		}
+		for (end = first; end < GCARENA_CHUNK_BLOCKS; end++) {
+			if (!block_in_span(chunk, end))
+				break;
+		}
+		ret = insert_pages(vma, chunk, addr + ((unsigned long)first << GCARENA_BLOCK_SHIFT),
+				   first * pages_per_block, (end - first) * pages_per_block);
+	}
+	return ret;
+}
+
+static int insert_window(struct vm_area_struct *vma, const struct heap_chunk *chunk,
+			 unsigned long addr, unsigned int page)
+{
+	unsigned int first, last;
+
+	fault_window(chunk, page, &first, &last);
+	return insert_pages(vma, chunk, addr + ((unsigned long)first << PAGE_SHIFT), first,
+			    last - first + 1);
+}
+
 static vm_fault_t fault_locked(struct gcarena *arena, struct vm_fault *vmf)
 {
-	unsigned int page = vmf->pgoff % GCARENA_CHUNK_PAGES, first, last;
+	unsigned long addr = round_down(vmf->address, GCARENA_CHUNK_BYTES);
+	unsigned int page = vmf->pgoff % GCARENA_CHUNK_PAGES;
 	struct heap_chunk *chunk;
-	unsigned long addr;
+	struct backing *backing;
 	int ret;
 
 	lockdep_assert_held(&arena->backing_lock);
@@ -317,9 +484,12 @@ static vm_fault_t fault_locked(struct gcarena *arena, struct vm_fault *vmf)
 	/* Free memory: a stale pointer. Whoever uses it shall hear of it. */
 	if (!chunk || !block_in_span(chunk, page * PAGE_SIZE / GCARENA_BLOCK_BYTES))
 		return VM_FAULT_SIGBUS;
-	fault_window(chunk, page, &first, &last);
-	addr = (vmf->address & PAGE_MASK) - ((unsigned long)(page - first) << PAGE_SHIFT);
-	ret = insert_pages(vmf->vma, chunk, addr, first, last - first + 1);
+	backing = chunk->backing;
+	/* First of all: once an entry can be seen, writes through it must be looked for. */
+	if (backing_wake(arena, backing))
+		atomic64_inc(&arena->quiet.faults);
+	ret = backing->whole ? insert_chunk(vmf->vma, chunk, addr)
+			     : insert_window(vmf->vma, chunk, addr, page);
 	if (ret == -ENOMEM)
 		return VM_FAULT_OOM;
 	return ret ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
@@ -378,6 +548,7 @@ static void part_populate(struct gcarena *arena, struct vm_area_struct *vma,
 	struct backing *backing = part->chunk->backing;
 	unsigned int i;
 
+	backing_wake(arena, backing);
 	/* Racing threads of one process write the same; of two, it is but a hint. */
 	if (READ_ONCE(backing->populated_for) != mapping_id) {
 		bitmap_zero(backing->populated, GCARENA_CHUNK_BLOCKS);

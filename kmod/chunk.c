@@ -307,7 +307,12 @@ void gcarena_blocks_free(struct gcarena_heap *heap, u64 start, u64 nr)
 	}
 }
 
-/* Enter @span, or NULL, for each block of a run. */
+static bool span_is_scanned(const struct heap_span *span)
+{
+	return span && span->layout->scan != GCARENA_SCAN_NONE;
+}
+
+/* Enter @span, or NULL, for each block of a run. What was there before is still valid. */
 void gcarena_blocks_set_span(struct gcarena_heap *heap, u64 start, u64 nr,
 			     struct heap_span *span)
 {
@@ -315,8 +320,10 @@ void gcarena_blocks_set_span(struct gcarena_heap *heap, u64 start, u64 nr,
 	u32 index;
 
 	for_each_part(start, nr, index, first, n) {
-		struct heap_block *block = &heap->chunks[index]->blocks[first];
+		struct heap_chunk *chunk = heap->chunks[index];
+		struct heap_block *block = &chunk->blocks[first];
 
+		chunk->nr_scanned += n * (span_is_scanned(span) - span_is_scanned(block->span));
 		for (i = 0; i < n; i++, block++) {
 			block->layout = span ? span->layout->number : 0;
 			block->class = span ? span->class : 0;

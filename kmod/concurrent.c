@@ -17,7 +17,8 @@
  * all others. (A mostly parallel collector: H.-J. Boehm, A. Demers, S. Shenker, PLDI 1991.)
  *
  * All this is one state machine, advanced in slices by whoever holds the heap lock: a
- * worker, which has a bounded part of the processors; and threads that allocate, which
+ * worker, which has a bounded part of the processors, and so many helpers (helper.c) as that
+ * part has whole ones; and threads that allocate, which
  * help when the program would reach its goal before the trace does. Between slices the
  * lock is free. A thread that waits for it ends the slice.
  *
@@ -33,13 +34,16 @@
 
 #include "collect.h"
 #include "compat.h"
+#include "helper.h"
 #include "zeal.h"
 
 #define SLICE_NS	NSEC_PER_MSEC
 #define BATCH_SPANS	256
-#define MAX_ROUNDS	6
+#define MAX_ROUNDS	12
 /* With so little left to do, the next round can be the last. */
-#define LAST_STEPS	4096
+#define LAST_STEPS	512
+/* What a thread has to do for one allocation once all but recent writes have been traced. */
+#define CATCH_UP_STEPS	256
 /* Tracing that is done sooner is done at once: two stops cost more than one. */
 #define WORTH_NS	(500 * NSEC_PER_USEC)
 #define WORTH_BYTES	(4ULL << 20)
@@ -78,6 +82,7 @@ enum phase {
  * @worked_ns: time spent tracing beside the program
  * @slice_end: when the slice has to end, CLOCK_MONOTONIC, ns
  * @slice_steps: at how many marker.steps it has to end
+ * @helpers: how many may help in it
  */
 struct gcarena_concurrent {
 	struct gcarena *arena;
@@ -94,6 +99,7 @@ struct gcarena_concurrent {
 	u64 worked_ns;
 	u64 slice_end;
 	u64 slice_steps;
+	unsigned int helpers;
 };
 
 /* For a new arena. */
@@ -102,6 +108,12 @@ bool gcarena_concurrent_default(u32 dirty_method)
 	uint value = READ_ONCE(concurrent);
 
 	return value > 1 || (value && dirty_method == GCARENA_DIRTY_PTE);
+}
+
+/* What tracing beside the program may take, in percent of one processor. */
+static unsigned int background_percent(void)
+{
+	return clamp(READ_ONCE(background_cpu_percent), 1U, 100U) * num_online_cpus();
 }
 
 /* Does a concurrent cycle pay now, as far as the last one tells? */
@@ -211,6 +223,7 @@ static int read_roots(struct gcarena *arena, struct gcarena_concurrent *c)
 	gcarena_owners_reap(arena);
 	c->marker.pause = slice_is_over;
 	gcarena_marker_resume(&c->marker);
+	gcarena_marker_set_helpers(&c->marker, 0);
 	stopped = ktime_get_ns();
 	ret = gcarena_roots_mark(arena, &c->marker, NULL, &bytes);
 	arena->counters.root_total_ns += ktime_get_ns() - stopped;
@@ -263,6 +276,7 @@ static int trace(struct gcarena *arena, struct gcarena_concurrent *c)
 
 	m->pause = slice_is_over;
 	gcarena_marker_resume(m);
+	gcarena_marker_set_helpers(m, c->helpers);
 	ret = gcarena_mark_dirty(m, c->dirty.pages, c->dirty.nr_pages, &c->dirty.page) ?:
 	      gcarena_mark_finish(m);
 	gcarena_marker_suspend(m);
@@ -373,6 +387,15 @@ int gcarena_concurrent_begin(struct gcarena *arena, enum gcarena_collect_kind ki
 	return 0;
 }
 
+/*
+ * After the first round there is left what the program writes, and the world stands still
+ * for what it has written since the last but one: be quick, and let who writes help.
+ */
+static bool is_catching_up(const struct gcarena_concurrent *c)
+{
+	return c->rounds;
+}
+
 /* How many steps the trace is behind the program, as far as the last one tells. */
 static u64 steps_behind(const struct gcarena *arena, const struct gcarena_concurrent *c)
 {
@@ -381,6 +404,8 @@ static u64 steps_behind(const struct gcarena *arena, const struct gcarena_concur
 
 	if (gcarena_pacer_due(&arena->pacer))
 		return ASSIST_STEPS;
+	if (is_catching_up(c))
+		return CATCH_UP_STEPS;
 	return due > c->marker.steps ? due - c->marker.steps : 0;
 }
 
@@ -393,6 +418,7 @@ static int assist(struct gcarena *arena, struct gcarena_concurrent *c, u64 steps
 	do {
 		c->slice_end = U64_MAX;
 		c->slice_steps = c->marker.steps + min_t(u64, steps, ASSIST_STEPS);
+		c->helpers = 0;
 		ret = slice(arena, c);
 	} while (far && ret == -EAGAIN && !gcarena_zeal_slice());
 	arena->counters.assist_ns += ktime_get_ns() - start;
@@ -419,6 +445,7 @@ int gcarena_concurrent_step(struct gcarena *arena)
 
 	c->slice_end = ktime_get_ns() + SLICE_NS;
 	c->slice_steps = U64_MAX;
+	c->helpers = gcarena_helpers_beside(background_percent());
 	return slice(arena, c);
 }
 
@@ -431,6 +458,7 @@ int gcarena_concurrent_finish(struct gcarena *arena)
 	do {
 		c->slice_end = U64_MAX;
 		c->slice_steps = U64_MAX;
+		c->helpers = gcarena_helpers_beside(background_percent());
 		ret = slice(arena, c);
 	} while (ret == -EAGAIN);
 	return ret;
@@ -439,7 +467,7 @@ int gcarena_concurrent_finish(struct gcarena *arena)
 /* After @ns of work: leave the processors to others, as is their due. */
 static void rest(u64 ns)
 {
-	u32 percent = clamp(READ_ONCE(background_cpu_percent), 1U, 100U) * num_online_cpus();
+	u32 percent = background_percent();
 
 	if (percent < 100)
 		fsleep(div_u64(ns * (100 - percent), percent * NSEC_PER_USEC));
@@ -450,6 +478,7 @@ static bool work_slice(struct gcarena *arena, unsigned int *missed)
 {
 	struct gcarena_concurrent *c;
 	u64 start = ktime_get_ns();
+	bool hurry = false;
 	int ret = 0;
 
 	/* A synchronous cycle may wait for a stalled page fault: do not spin for it. */
@@ -462,12 +491,14 @@ static bool work_slice(struct gcarena *arena, unsigned int *missed)
 	if (c && file_count(arena->file) == 1) {
 		gcarena_concurrent_abandon(arena);
 	} else if (c) {
+		hurry = is_catching_up(c);
 		ret = gcarena_concurrent_step(arena);
 	}
 	mutex_unlock(&arena->lock);
 	if (ret != -EAGAIN)
 		return false;
-	rest(ktime_get_ns() - start);
+	if (!hurry)
+		rest(ktime_get_ns() - start);
 	return true;
 }
 

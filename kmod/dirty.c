@@ -11,13 +11,16 @@
  *    page table: finished I/O, process_vm_writev(). A page that is pinned for I/O may
  *    be written at any time, without a trace before the end: it counts as dirty.
  *
- * Entries first, then flags: an entry that goes in between has moved its bit already.
+ * Entries first, then flags: an entry that goes in between has moved its bit already. Both
+ * are looked at chunk by chunk, but for quiet ones, where nobody can write (quiet.c), and
+ * for those that hold no pointers. When there are some, what was written before tells again.
  *
  * Two ways to read and clear the entries:
  *
  *  - pte: clean_record_shared_mapping_range(). Writers notice nothing;
  *  - refault: unmap everything, which moves all dirty bits into the flags. Each page
- *    that is used again takes a fault. For kernels without the former.
+ *    that is used again takes a fault. For kernels without the former. All chunks that
+ *    were not used again since the last look are quiet.
  *
  * Writes through the kernel's own mapping leave no trace. Where they store pointers, in
  * compaction, the pages are flagged (gcarena_backing_mark_dirty()); objects that are zeroed
@@ -34,6 +37,10 @@
 #include "arena.h"
 #include "dirty.h"
 #include "trace.h"
+#include "zeal.h"
+
+/* Chunks looked at in one go: page tables are walked without a pause for others. */
+#define RUN_CHUNKS	64U
 
 static bool refault;
 module_param(refault, bool, 0644);
@@ -76,18 +83,38 @@ static int dirty_grow(struct gcarena *arena, struct gcarena_dirty *dirty)
 }
 
 #ifdef CONFIG_MAPPING_DIRTY_HELPERS
-static void clean_entries(struct gcarena *arena, struct gcarena_dirty *dirty)
+static void clean_entries(struct gcarena *arena, u32 first, u32 nr, struct gcarena_dirty *dirty)
 {
 	pgoff_t start = 0, end = 0;
 
-	clean_record_shared_mapping_range(arena->inode->i_mapping, 0, dirty->nr_pages, 0,
+	clean_record_shared_mapping_range(arena->inode->i_mapping,
+					  (pgoff_t)first * GCARENA_CHUNK_PAGES,
+					  (pgoff_t)nr * GCARENA_CHUNK_PAGES, 0,
 					  dirty->pages, &start, &end);
 }
 #else
-static void clean_entries(struct gcarena *arena, struct gcarena_dirty *dirty)
+static void clean_entries(struct gcarena *arena, u32 first, u32 nr, struct gcarena_dirty *dirty)
 {
 }
 #endif
+
+/* Some chunks, all there and not quiet. */
+static void look_at(struct gcarena *arena, u32 first, u32 nr, struct gcarena_dirty *dirty)
+{
+	bool refault = arena->dirty_method == GCARENA_DIRTY_REFAULT;
+
+	if (refault)
+		gcarena_backing_unmap(arena, first, nr, false);
+	else
+		clean_entries(arena, first, nr, dirty);
+	gcarena_backing_dirty(arena, first, nr, dirty->pages);
+	if (gcarena_zeal_quiet() && !refault)
+		gcarena_backing_unmap(arena, first, nr, true);
+	if (gcarena_zeal_quiet() || refault)
+		arena->quiet.total += gcarena_backing_settle(arena, first, nr,
+							     arena->quiet.allowed);
+	gcarena_quiet_note(arena, first, nr, dirty->pages);
+}
 
 /**
  * gcarena_dirty_take() - read and clear what tells of writes
@@ -102,26 +129,28 @@ static void clean_entries(struct gcarena *arena, struct gcarena_dirty *dirty)
  */
 int gcarena_dirty_take(struct gcarena *arena, struct gcarena_dirty *dirty)
 {
-	u64 start = ktime_get_ns(), nr, ns;
+	u64 start = ktime_get_ns(), seen = 0, found, ns;
+	u32 first = 0, nr;
 	int ret;
 
 	lockdep_assert_held(&arena->lock);
 	ret = dirty_grow(arena, dirty);
 	if (ret)
 		return ret;
-	if (arena->dirty_method == GCARENA_DIRTY_PTE)
-		clean_entries(arena, dirty);
-	else
-		gcarena_backing_unmap(arena);
-	gcarena_backing_dirty(arena, dirty->pages);
+	while ((nr = gcarena_quiet_next_loud(arena, &first, RUN_CHUNKS))) {
+		look_at(arena, first, nr, dirty);
+		seen += (u64)nr * GCARENA_CHUNK_PAGES;
+		first += nr;
+	}
+	arena->quiet.looks++;
 	dirty->page = 0;
-	nr = bitmap_weight(dirty->pages, dirty->nr_pages);
-	arena->counters.dirty_pages_last = nr;
-	arena->counters.dirty_pages_total += nr;
+	found = bitmap_weight(dirty->pages, dirty->nr_pages);
+	arena->counters.dirty_pages_last = found;
+	arena->counters.dirty_pages_total += found;
 	ns = ktime_get_ns() - start;
 	arena->counters.dirty_total_ns += ns;
 	arena->counters.dirty_passes++;
-	trace_gcarena_dirty_pass(arena->entry.id, dirty->nr_pages, nr, ns);
+	trace_gcarena_dirty_pass(arena->entry.id, seen, found, ns);
 	return 0;
 }
 

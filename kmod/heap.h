@@ -119,6 +119,7 @@ struct heap_block {
  * @kaddr: where the kernel sees it, contiguous
  * @backing: what backing.c keeps about its pages
  * @nr_used: blocks that belong to a span
+ * @nr_scanned: of these, blocks whose objects may hold pointers
  * @longest_free: no run of free blocks is longer than this (may be shorter)
  * @used: blocks that belong to a span
  * @dirty: blocks that belonged to a span at some time: no longer all zero
@@ -128,6 +129,7 @@ struct heap_chunk {
 	void *kaddr;
 	void *backing;
 	u16 nr_used;
+	u16 nr_scanned;
 	u16 longest_free;
 	DECLARE_BITMAP(used, GCARENA_CHUNK_BLOCKS);
 	DECLARE_BITMAP(dirty, GCARENA_CHUNK_BLOCKS);

@@ -13,6 +13,7 @@
 #include <linux/pseudo_fs.h>
 
 #include "arena.h"
+#include "fault.h"
 #include "netlink.h"
 #include "park.h"
 
@@ -165,6 +166,7 @@ static int __init gcarena_init(void)
 	ret = misc_register(&gcarena_device);
 	if (ret)
 		goto err_netlink_exit;
+	gcarena_fault_init();
 	return 0;
 
 err_netlink_exit:
@@ -181,6 +183,7 @@ err_destroy_caches:
 static void __exit gcarena_exit(void)
 {
 	misc_deregister(&gcarena_device);
+	gcarena_fault_exit();
 	gcarena_netlink_exit();
 	destroy_workqueue(gcarena_wq);
 	gcarena_park_module_exit();

@@ -37,18 +37,28 @@
  * destroyed and no chunk is given back (struct gcarena_heap.tracing). What the program
  * wrote behind the marker's back is for the caller to find: gcarena_mark_dirty().
  *
+ * Others may help (crew.c), if the caller allows it (struct gcarena_marker.helpers): from
+ * the moment when there has been some work and there is more, until
+ * gcarena_mark_finish() or gcarena_marker_suspend(). Then mark bits are set by atomic
+ * operations. Nothing needs to be ordered by them: who wins scans the object, and work
+ * changes hands under a lock.
+ *
  * Needs the heap lock. May sleep, allocate, be killed (-EINTR), and pause (-EAGAIN).
  */
+#include "crew.h"
 #include "layout.h"
-#include "mark.h"
 
-#define SEGMENT_BYTES	(64UL * 1024)
 #define PIECE_WORDS	4096U
 #define CHECK_INTERVAL	512U
+/* With others at it: steps between two looks whether somebody wants work. */
+#define SHARE_INTERVAL	64U
+/* With less at hand there is nothing to share: a list, or almost one. */
+#define SHARE_LEAST	8U
 
 /*
  * What is on the stack: the offset of an object, with all that is needed to scan it.
- * Of a large object it may be an offset in the middle: scan on from there.
+ * Of a large object it may be an offset in the middle: scan on from there. Or it is a page:
+ * scan what is marked there.
  */
 #define ITEM_OFFSET_BITS	GCARENA_OFFSET_BITS
 #define ITEM_CLASS_BITS		7
@@ -56,37 +66,21 @@
 #define ITEM_CLASS(item)	((item) >> ITEM_OFFSET_BITS & (BIT_ULL(ITEM_CLASS_BITS) - 1))
 #define ITEM_LAYOUT(item)	((item) >> (ITEM_OFFSET_BITS + ITEM_CLASS_BITS))
 
+#define CLASS_PAGE		GCARENA_NR_CLASSES
+
 static __always_inline u64 item_of(u64 offset, const struct heap_block *block)
 {
-	BUILD_BUG_ON(BIT(ITEM_CLASS_BITS) < GCARENA_NR_CLASSES);
+	BUILD_BUG_ON(BIT(ITEM_CLASS_BITS) <= CLASS_PAGE);
 	return offset | (u64)block->class << ITEM_OFFSET_BITS |
 	       (u64)block->layout << (ITEM_OFFSET_BITS + ITEM_CLASS_BITS);
 }
 
-struct gcarena_mark_segment {
-	struct gcarena_mark_segment *below;
-	u32 nr;
-	u64 item[];
-};
-
-#define SEGMENT_ITEMS \
-	((SEGMENT_BYTES - sizeof(struct gcarena_mark_segment)) / sizeof(u64))
-
 static bool segment_add(struct gcarena_marker *m)
 {
-	struct gcarena_mark_segment *s = m->spare;
+	struct gcarena_mark_segment *s = gcarena_segment_get(m);
 
-	m->spare = NULL;
-	if (!s) {
-		if (m->stack_bytes + SEGMENT_BYTES > m->stack_limit)
-			return false;
-		/* Failing is an overflow, not an error: do not try hard. */
-		s = kvmalloc(SEGMENT_BYTES, GCARENA_GFP | __GFP_NORETRY);
-		if (!s)
-			return false;
-		m->stack_bytes += SEGMENT_BYTES;
-		m->stack_peak = max(m->stack_peak, m->stack_bytes);
-	}
+	if (!s)
+		return false;
 	s->below = m->segment;
 	s->nr = 0;
 	m->segment = s;
@@ -98,12 +92,7 @@ static void segment_drop(struct gcarena_marker *m)
 	struct gcarena_mark_segment *s = m->segment;
 
 	m->segment = s->below;
-	if (m->spare) {
-		kvfree(s);
-		m->stack_bytes -= SEGMENT_BYTES;
-	} else {
-		m->spare = s;
-	}
+	gcarena_segment_put(m, s);
 }
 
 /**
@@ -121,6 +110,7 @@ int gcarena_marker_init(struct gcarena_marker *m, struct gcarena_heap *heap, u64
 	m->stack_limit = max_t(u64, stack_limit, SEGMENT_BYTES);
 	m->room = SEGMENT_ITEMS;
 	m->interval = CHECK_INTERVAL;
+	m->next_look = CHECK_INTERVAL;
 	m->next_check = CHECK_INTERVAL;
 	gcarena_marker_resume(m);
 	return segment_add(m) ? 0 : -ENOMEM;
@@ -132,7 +122,16 @@ void gcarena_marker_set_interval(struct gcarena_marker *m, u32 steps)
 	if (!steps || steps >= m->interval)
 		return;
 	m->interval = steps;
-	m->next_check = m->steps + steps;
+	m->next_look = m->steps + steps;
+	m->next_check = m->next_look;
+}
+
+/* How many may be called to help from now on, until it is said otherwise. */
+void gcarena_marker_set_helpers(struct gcarena_marker *m, unsigned int helpers)
+{
+	m->helpers = min(helpers, GCARENA_MARK_WORKERS_MAX - 1);
+	m->most_helpers = max(m->most_helpers, m->helpers);
+	m->next_call = m->steps + 2 * m->interval;
 }
 
 /* Before a slice: the heap may have grown since the last one. */
@@ -142,9 +141,13 @@ void gcarena_marker_resume(struct gcarena_marker *m)
 	m->end = (u64)m->heap->top << GCARENA_CHUNK_SHIFT;
 }
 
-/* After a slice. What it has marked is old from now on, also when the trace is given up. */
+/*
+ * After a slice: nobody helps any more. What was marked is old from now on, also when the
+ * trace is given up.
+ */
 void gcarena_marker_suspend(struct gcarena_marker *m)
 {
+	gcarena_crew_recall(m);
 	m->heap->old.objects += m->marked.objects - m->told.objects;
 	m->heap->old.bytes += m->marked.bytes - m->told.bytes;
 	m->told = m->marked;
@@ -163,6 +166,7 @@ void gcarena_marker_set_room(struct gcarena_marker *m, u32 items)
 void gcarena_marker_destroy(struct gcarena_marker *m)
 {
 	gcarena_marker_suspend(m);
+	gcarena_crew_destroy(m);
 	while (m->segment)
 		segment_drop(m);
 	kvfree(m->spare);
@@ -218,9 +222,7 @@ static __always_inline u64 ring_get(struct gcarena_mark_ring *ring, unsigned int
 static __always_inline void push(struct gcarena_marker *m, u64 item, struct heap_span *span)
 {
 	if (unlikely(m->segment->nr == m->room) && !segment_add(m)) {
-		span->rescan = true;
-		m->overflowed = true;
-		m->overflows++;
+		gcarena_span_flag(m, span);
 		return;
 	}
 	m->segment->item[m->segment->nr++] = item;
@@ -238,6 +240,20 @@ static __always_inline bool pop(struct gcarena_marker *m, u64 *item)
 	return true;
 }
 
+/* Set the mark of slot @index there. Return: it was not set. */
+static __always_inline bool set_mark(const struct gcarena_marker *m, struct heap_slot_word *word,
+				     u32 index)
+{
+	u64 bit = BIT_ULL(index % 64);
+
+	if (!(word->alloc & ~READ_ONCE(word->mark) & bit))
+		return false;
+	if (m->shared)
+		return !test_and_set_bit(index % 64, (unsigned long *)&word->mark);
+	word->mark |= bit;
+	return true;
+}
+
 /* Mark the object at @offset, if there is one and it is not marked yet. */
 static __always_inline void mark(struct gcarena_marker *m, u64 offset)
 {
@@ -248,8 +264,7 @@ static __always_inline void mark(struct gcarena_marker *m, u64 offset)
 	struct heap_span *span = block->span;
 	u64 start = round_down(offset, GCARENA_BLOCK_BYTES) -
 		    ((u64)block->index << GCARENA_BLOCK_SHIFT);
-	u64 slot_bytes = sc->slot_bytes, bit;
-	struct heap_slot_word *word;
+	u64 slot_bytes = sc->slot_bytes;
 	u32 index;
 
 	if (unlikely(!span))
@@ -261,11 +276,8 @@ static __always_inline void mark(struct gcarena_marker *m, u64 offset)
 	} else if (unlikely(index >= sc->nr_slots)) {
 		return;		/* the unused tail */
 	}
-	word = &span->words[index / 64];
-	bit = BIT_ULL(index % 64);
-	if (!(word->alloc & ~word->mark & bit))
+	if (!set_mark(m, &span->words[index / 64], index))
 		return;
-	word->mark |= bit;
 	gcarena_tally_add(&m->marked, 1, slot_bytes);
 	if (m->heap->layouts[block->layout]->scan != GCARENA_SCAN_NONE)
 		push(m, item_of(start + index * slot_bytes, block), span);
@@ -369,6 +381,44 @@ static void scan_piece(struct gcarena_marker *m, u64 item, const unsigned long *
 	scan_words(m, span->layout, words, nr, phase);
 }
 
+/* The words of a marked object that lie in [@from, @to), a page at most. */
+static void scan_part(struct gcarena_marker *m, const struct heap_span *span, u64 start,
+		      u64 from, u64 to)
+{
+	u64 first = max(start, from), last = min(start + span->slot_bytes, to);
+	const unsigned long *words = gcarena_heap_kaddr(m->heap, first);
+	u32 phase = 0;
+
+	if (span->layout->elem_words)
+		div_u64_rem((first - start) / sizeof(u64), span->layout->elem_words, &phase);
+	scan_words(m, span->layout, words, (last - first) / sizeof(u64), phase);
+}
+
+/* The span that @offset lies in, its unused tail included, or NULL. */
+static struct heap_span *span_at(const struct gcarena_marker *m, u64 offset)
+{
+	const struct heap_chunk *chunk = gcarena_heap_chunk(m->heap, offset);
+
+	return chunk ? chunk->blocks[gcarena_block_of(offset)].span : NULL;
+}
+
+/* What was written to the page at @from since the last look: marked objects' words. */
+static void mark_page(struct gcarena_marker *m, u64 from)
+{
+	struct heap_span *span = span_at(m, from);
+	u64 to = from + BIT(PAGE_SHIFT), start;
+	u32 i;
+
+	i = ((from - span->start) * span->magic) >> 32;	/* 0 in a large object */
+	for (; i < span->nr_slots; i++) {
+		start = span->start + i * span->slot_bytes;
+		if (start >= to)
+			break;
+		if (READ_ONCE(span->words[i / 64].mark) & BIT_ULL(i % 64))
+			scan_part(m, span, start, from, to);
+	}
+}
+
 static __always_inline void *item_kaddr(const struct gcarena_marker *m, u64 item)
 {
 	u64 offset = ITEM_OFFSET(item);
@@ -383,6 +433,8 @@ static __always_inline void scan_item(struct gcarena_marker *m, u64 item)
 
 	if (unlikely(class == GCARENA_CLASS_LARGE))
 		scan_piece(m, item, item_kaddr(m, item));
+	else if (unlikely(class == CLASS_PAGE))
+		mark_page(m, ITEM_OFFSET(item));
 	else
 		scan_words(m, layout, item_kaddr(m, item),
 			   gcarena_sizeclasses[class].slot_bytes / sizeof(u64), 0);
@@ -399,9 +451,36 @@ static __always_inline void fetch_objects(struct gcarena_marker *m)
 	}
 }
 
+/* Does somebody want work, or would one who is called get some? Then offer some. */
+static void share(struct gcarena_marker *m)
+{
+	struct gcarena_helper *helper = NULL;
+
+	if (!m->segment->below && m->segment->nr + m->candidates.nr < SHARE_LEAST)
+		return;
+	if (m->helpers && m->steps >= m->next_call)
+		helper = gcarena_crew_absent(m);
+	if (!helper && !(m->crew && gcarena_crew_wants(m->crew)))
+		return;
+	/* The stack alone can be given away. */
+	while (!m->segment->below && m->candidates.nr)
+		mark(m, ring_get(&m->candidates, GCARENA_MARK_CANDIDATES));
+	if (gcarena_crew_give(m) && helper)
+		gcarena_crew_call(m, helper);
+}
+
 static noinline int checkpoint(struct gcarena_marker *m)
 {
-	m->next_check = m->steps + m->interval;
+	if (m->helpers || m->crew)
+		share(m);
+	m->next_check = m->steps + (m->crew ? min(m->interval, SHARE_INTERVAL) : m->interval);
+	if (gcarena_crew_is_helper(m)) {
+		cond_resched();
+		return READ_ONCE(m->crew->stop) ? -EAGAIN : 0;
+	}
+	if (m->steps < m->next_look)
+		return 0;
+	m->next_look = m->steps + m->interval;
 	return m->pause && m->pause(m) ? -EAGAIN : gcarena_checkpoint();
 }
 
@@ -414,7 +493,7 @@ static __always_inline int step(struct gcarena_marker *m)
 	return likely(++m->steps < m->next_check) ? 0 : checkpoint(m);
 }
 
-/* Trace until stack and queues are empty. Return: 0, -EINTR or -EAGAIN. */
+/* Trace until the marker's own stack and queues are empty. Return: 0, -EINTR or -EAGAIN. */
 static int drain(struct gcarena_marker *m)
 {
 	int ret;
@@ -433,9 +512,52 @@ static int drain(struct gcarena_marker *m)
 	}
 }
 
+/* Trace until nothing is left, in anybody's hands. Return: 0, -EINTR or -EAGAIN. */
+static int drain_all(struct gcarena_marker *m)
+{
+	int ret;
+
+	do {
+		ret = drain(m) ?: gcarena_crew_await(m);
+	} while (ret > 0);
+	return ret;
+}
+
+/* All that is in the queues goes on the stack. */
+static void flush(struct gcarena_marker *m)
+{
+	while (m->candidates.nr)
+		mark(m, ring_get(&m->candidates, GCARENA_MARK_CANDIDATES));
+	while (m->objects.nr) {
+		u64 item = ring_get(&m->objects, GCARENA_MARK_OBJECTS);
+
+		push(m, item, span_at(m, ITEM_OFFSET(item)));
+	}
+}
+
+/**
+ * gcarena_mark_help() - help to trace, until there is no more to do
+ * @helper: one that was called
+ *
+ * The leader's thread holds the heap lock, and waits for this one before it lets go.
+ */
+void gcarena_mark_help(struct gcarena_helper *helper)
+{
+	struct gcarena_marker *m = &helper->marker;
+
+	while (gcarena_crew_take(helper)) {
+		if (drain(m)) {
+			flush(m);
+			break;
+		}
+	}
+	gcarena_crew_leave(helper);
+}
+
 /*
  * Each object is scanned with an empty stack, which holds all it can refer to. When that
- * is interrupted, the next call goes on behind the object, once the stack is empty.
+ * is interrupted, the next call goes on behind the object, once the stack is empty. What
+ * was given to others is done by them meanwhile, or after the pass.
  */
 static int rescan_span(struct gcarena_marker *m, struct heap_span *span)
 {
@@ -448,12 +570,12 @@ static int rescan_span(struct gcarena_marker *m, struct heap_span *span)
 	if (m->rescan_span != span) {
 		m->rescan_span = span;
 		m->rescan_slot = 0;
-		span->rescan = false;
+		gcarena_span_unflag(m, span);
 	}
 	while (m->rescan_slot < span->nr_slots && !ret) {
 		u32 i = m->rescan_slot++;
 
-		if (!(span->words[i / 64].mark & BIT_ULL(i % 64)))
+		if (!(READ_ONCE(span->words[i / 64].mark) & BIT_ULL(i % 64)))
 			continue;
 		scan_item(m, item_of(span->start + i * span->slot_bytes, block));
 		ret = drain(m);
@@ -481,7 +603,7 @@ static int rescan(struct gcarena_marker *m)
 	}
 	pos = m->rescan_pos;
 	while (!ret && (span = gcarena_span_next(m->heap, &pos))) {
-		if (span->rescan || span == m->rescan_span)
+		if (READ_ONCE(span->rescan) || span == m->rescan_span)
 			ret = rescan_span(m, span);
 		if (ret)
 			return ret;
@@ -492,38 +614,21 @@ static int rescan(struct gcarena_marker *m)
 	return ret;
 }
 
-/* The words of a marked object that lie in [@from, @to), a page at most. */
-static void scan_part(struct gcarena_marker *m, const struct heap_span *span, u64 start,
-		      u64 from, u64 to)
+/*
+ * The marked objects on the page at @from are scanned: at once, or by somebody else, if
+ * there may be help. A page for which the stack has no room is looked at with all of its
+ * span.
+ */
+static void dirty_page(struct gcarena_marker *m, u64 from)
 {
-	u64 first = max(start, from), last = min(start + span->slot_bytes, to);
-	const unsigned long *words = gcarena_heap_kaddr(m->heap, first);
-	u32 phase = 0;
+	struct heap_span *span = span_at(m, from);
 
-	if (span->layout->elem_words)
-		div_u64_rem((first - start) / sizeof(u64), span->layout->elem_words, &phase);
-	scan_words(m, span->layout, words, (last - first) / sizeof(u64), phase);
-}
-
-/* What was written to the page at @from since the last look: marked objects' words. */
-static void mark_page(struct gcarena_marker *m, u64 from)
-{
-	const struct heap_chunk *chunk = gcarena_heap_chunk(m->heap, from);
-	struct heap_span *span;
-	u64 to = from + BIT(PAGE_SHIFT), start;
-	u32 i;
-
-	span = chunk ? chunk->blocks[gcarena_block_of(from)].span : NULL;
 	if (!span || span->layout->scan == GCARENA_SCAN_NONE)
 		return;
-	i = ((from - span->start) * span->magic) >> 32;	/* 0 in a large object */
-	for (; i < span->nr_slots; i++) {
-		start = span->start + i * span->slot_bytes;
-		if (start >= to)
-			break;
-		if (span->words[i / 64].mark & BIT_ULL(i % 64))
-			scan_part(m, span, start, from, to);
-	}
+	if (m->helpers)
+		push(m, from | (u64)CLASS_PAGE << ITEM_OFFSET_BITS, span);
+	else
+		mark_page(m, from);
 }
 
 /**
@@ -545,7 +650,7 @@ int gcarena_mark_dirty(struct gcarena_marker *m, const unsigned long *pages,
 	int ret = 0;
 
 	while (!ret && (*page = find_next_bit(pages, nr_pages, *page)) < nr_pages) {
-		mark_page(m, (u64)*page << PAGE_SHIFT);
+		dirty_page(m, (u64)*page << PAGE_SHIFT);
 		++*page;
 		ret = m->segment->below ? drain(m) : step(m);
 	}
@@ -581,9 +686,10 @@ int gcarena_mark_words(struct gcarena_marker *m, const unsigned long *words, siz
  */
 int gcarena_mark_finish(struct gcarena_marker *m)
 {
-	int ret = drain(m);
+	int ret = drain_all(m);
 
 	while (!ret && (m->overflowed || m->rescanning || m->heap->unscanned))
-		ret = rescan(m);
+		ret = rescan(m) ?: drain_all(m);
+	gcarena_crew_recall(m);
 	return ret;
 }

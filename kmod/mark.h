@@ -4,6 +4,7 @@
 
 #include "heap.h"
 
+struct gcarena_crew;
 struct gcarena_mark_segment;
 
 /* How far candidates and objects are behind the prefetch of what they need. */
@@ -23,21 +24,27 @@ struct gcarena_mark_ring {
 };
 
 /**
- * struct gcarena_marker - the state of one trace
+ * struct gcarena_marker - the state of one trace, or of a helper in it
  * @heap: what is traced
  * @base: heap->base
  * @end: offsets at or above are in no chunk
  * @segment: top of the mark stack
  * @room: items that a segment takes
  * @spare: an empty segment kept at hand
- * @stack_bytes: memory in segments
+ * @stack_bytes: memory in segments, those of helpers included; see crew.c
  * @stack_limit: most memory in segments
  * @stack_peak: most there was
  * @candidates: offsets that may lie in an object
  * @objects: marked objects about to be scanned
- * @steps: counts the work, over all calls
+ * @shared: others mark at the same time
+ * @helpers: how many may be called to help now
+ * @most_helpers: how many at some time of the trace
+ * @crew: what is shared with them, once one was called, or NULL
+ * @next_call: where @steps is when one may be called
+ * @steps: counts the work, over all calls; of helpers, too, once they have left
  * @interval: steps between two checkpoints
- * @next_check: where @steps is at the next one
+ * @next_look: where @steps is at the next one
+ * @next_check: the same, or earlier: does anybody want work?
  * @pause: if set, asked at checkpoints: is it enough for now?
  * @overflowed: the stack was full: some span has ->rescan set
  * @rescanning: a walk over all spans for that is not at its end
@@ -45,7 +52,7 @@ struct gcarena_mark_ring {
  * @rescan_span: the span it is in, or NULL
  * @rescan_slot: the slot it goes on with there
  * @overflows: how often it was
- * @marked: what was reached
+ * @marked: what was reached; by helpers, too, once they have left
  * @told: of that, what the heap knows
  */
 struct gcarena_marker {
@@ -60,7 +67,13 @@ struct gcarena_marker {
 	u64 stack_peak;
 	struct gcarena_mark_ring candidates;
 	struct gcarena_mark_ring objects;
+	bool shared;
+	unsigned int helpers;
+	unsigned int most_helpers;
+	struct gcarena_crew *crew;
+	u64 next_call;
 	u64 steps;
+	u64 next_look;
 	u64 next_check;
 	u32 interval;
 	bool (*pause)(const struct gcarena_marker *m);
@@ -78,6 +91,7 @@ int gcarena_marker_init(struct gcarena_marker *m, struct gcarena_heap *heap, u64
 void gcarena_marker_set_room(struct gcarena_marker *m, u32 items);
 void gcarena_marker_destroy(struct gcarena_marker *m);
 void gcarena_marker_set_interval(struct gcarena_marker *m, u32 steps);
+void gcarena_marker_set_helpers(struct gcarena_marker *m, unsigned int helpers);
 void gcarena_marker_resume(struct gcarena_marker *m);
 void gcarena_marker_suspend(struct gcarena_marker *m);
 bool gcarena_mark_clear_some(struct gcarena_heap *heap, u64 *pos, unsigned int max);

@@ -41,6 +41,7 @@
 
 #include "arena.h"
 #include "compat.h"
+#include "fault.h"
 #include "park.h"
 
 #define SPINS_BEFORE_SLEEP	50
@@ -448,6 +449,7 @@ bool gcarena_park_timed_out(struct gcarena *arena, const struct gcarena_parker *
  */
 int gcarena_park_wait(struct gcarena *arena)
 {
+	bool fail = gcarena_fail_stop();
 	struct gcarena_parker *parker;
 	u64 poll_ns = POLL_NS_MIN;
 	unsigned int spins = 0;
@@ -455,6 +457,8 @@ int gcarena_park_wait(struct gcarena *arena)
 	while ((parker = find_unsettled(arena))) {
 		if (gcarena_checkpoint())
 			return -EINTR;
+		if (fail)
+			arena->stop_deadline = jiffies;
 		if (gcarena_park_timed_out(arena, parker))
 			return -ETIMEDOUT;
 		/* One that runs parks at once; what takes longer may want this CPU. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the collector core (sizeclass, layout, chunk, span, mark, sweep, compact, pacer)
+ * What the collector core (sizeclass, layout, chunk, span, mark, crew, sweep, compact, pacer)
  * needs from its surroundings. In the kernel that is the kernel; the unit tests
  * put a platform.h of their own before this one on the include path, and compile
  * the same sources in user space.
@@ -11,6 +11,7 @@
 #include <linux/bitmap.h>
 #include <linux/bitops.h>
 #include <linux/errno.h>
+#include <linux/ktime.h>
 #include <linux/limits.h>
 #include <linux/list.h>
 #include <linux/math64.h>
@@ -18,11 +19,15 @@
 #include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/prefetch.h>
+#include <linux/processor.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/types.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
 
 /* What the program causes the kernel to hold is charged to the program's memcg. */
 #define GCARENA_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN)

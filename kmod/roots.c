@@ -28,6 +28,7 @@
 #include "arch.h"
 #include "arena.h"
 #include "compat.h"
+#include "fault.h"
 #include "mark.h"
 #include "move.h"
 #include "park.h"
@@ -325,6 +326,8 @@ static unsigned long read_memory(struct scan *scan, unsigned long start, unsigne
 	unsigned long done = 0;
 	int got;
 
+	if (gcarena_fail_read())
+		return 0;
 	if (scan->mm == current->mm)
 		done = bytes - copy_from_user(scan->buffer, (void __user *)start, bytes);
 	if (done == bytes)

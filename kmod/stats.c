@@ -73,6 +73,8 @@ static void fill_counters(const struct gcarena_counters *c, struct gcarena_stats
 	stats->moved_objects = c->moved.objects;
 	stats->moved_bytes = c->moved.bytes;
 	stats->compact_total_ns = c->compact_total_ns;
+	stats->mark_workers_last = c->mark_workers_last;
+	stats->mark_shared = c->mark_shared;
 }
 
 static void fill_phases(const struct gcarena_counters *c, struct gcarena_stats *stats)
@@ -100,6 +102,9 @@ void gcarena_stats_fill(struct gcarena *arena, struct gcarena_stats *stats)
 	stats->next_gc = arena->pacer.goal;
 	stats->faults = atomic64_read(&arena->faults);
 	stats->populated_pages = atomic64_read(&arena->populated_pages);
+	stats->quiet_bytes = (u64)atomic_read(&arena->quiet.chunks) << GCARENA_CHUNK_SHIFT;
+	stats->quiet_total = arena->quiet.total;
+	stats->quiet_faults = atomic64_read(&arena->quiet.faults);
 }
 
 /* GCARENA_IOC_INFO, under the heap lock. */

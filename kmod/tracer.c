@@ -6,11 +6,16 @@
  * A synchronous cycle does nothing else. A concurrent one has traced most of the heap
  * before.
  *
+ * Helpers (helper.c) trace with the thread that collects; none of them is left when it
+ * is done, or fails.
+ *
  * Needs the heap lock. Can be killed (-EINTR).
  */
 #include <linux/ktime.h>
 
 #include "collect.h"
+#include "crew.h"
+#include "helper.h"
 #include "trace.h"
 #include "verify.h"
 #include "zeal.h"
@@ -33,6 +38,7 @@ int gcarena_trace_init(struct gcarena *arena, struct gcarena_marker *m)
 		return ret;
 	gcarena_marker_set_room(m, gcarena_zeal_mark_stack());
 	gcarena_marker_set_interval(m, gcarena_zeal_slice());
+	gcarena_marker_set_helpers(m, gcarena_helpers_stopped());
 	return 0;
 }
 
@@ -75,6 +81,15 @@ static int mark_and_verify(struct gcarena *arena, struct gcarena_marker *m,
 	return ret;
 }
 
+static void count_helpers(struct gcarena_counters *c, const struct gcarena_marker *m)
+{
+	c->mark_workers_last = 1 + gcarena_crew_nr_helped(m);
+	if (m->crew) {
+		c->mark_shared += m->crew->given;
+		m->crew->given = 0;
+	}
+}
+
 /**
  * gcarena_trace_last() - trace to the end and make the marks count
  * @arena: the arena, its world stopped
@@ -90,10 +105,12 @@ int gcarena_trace_last(struct gcarena *arena, struct gcarena_marker *m,
 
 	m->pause = NULL;
 	gcarena_marker_resume(m);
+	gcarena_marker_set_helpers(m, gcarena_helpers_stopped());
 	ret = gcarena_zeal_delay() ?:
 	      (gcarena_zeal_verify() ? mark_and_verify(arena, m, dirty)
 				     : mark_all(arena, m, dirty, NULL)) ?: gcarena_zeal_delay();
 	gcarena_marker_suspend(m);
+	count_helpers(&arena->counters, m);
 	if (ret)
 		return ret;
 	arena->counters.last_live = arena->heap.old;

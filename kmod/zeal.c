@@ -41,6 +41,10 @@ static uint zeal_slice;
 module_param(zeal_slice, uint, 0644);
 MODULE_PARM_DESC(zeal_slice, "Testing: concurrent cycles advance by no more than so many steps at a time, at each refill and in the background; 0 is no such limit");
 
+static bool zeal_quiet;
+module_param(zeal_quiet, bool, 0644);
+MODULE_PARM_DESC(zeal_quiet, "Testing: each look for written pages leaves all chunks quiet that can be");
+
 bool gcarena_zeal_verify(void)
 {
 	return READ_ONCE(verify);
@@ -93,6 +97,11 @@ bool gcarena_zeal_minor(const struct gcarena *arena)
 bool gcarena_zeal_concurrent(const struct gcarena *arena)
 {
 	return arena->concurrent_allowed && arena->counters.cycles & 1;
+}
+
+bool gcarena_zeal_quiet(void)
+{
+	return READ_ONCE(zeal_quiet);
 }
 
 /* Between two phases. May sleep. Return: 0, or -EINTR: the caller is being killed. */

@@ -15,6 +15,7 @@ bool gcarena_zeal_minor(const struct gcarena *arena);
 bool gcarena_zeal_concurrent(const struct gcarena *arena);
 bool gcarena_zeal_due(const struct gcarena *arena);
 bool gcarena_zeal_compact(const struct gcarena *arena);
+bool gcarena_zeal_quiet(void);
 int gcarena_zeal_delay(void);
 
 #endif

@@ -179,7 +179,7 @@ AT(set, param, 8);
 AT(set, reserved, 12);
 AT(set, value, 16);
 
-SIZE(stats, 760);
+SIZE(stats, 800);
 AT(stats, size, 0);
 AT(stats, flags, 4);
 AT(stats, heap_objects, 8);
@@ -240,17 +240,22 @@ AT(stats, rounds, 440);
 AT(stats, concurrent_ns, 448);
 AT(stats, assist_ns, 456);
 AT(stats, pauses, 464);
-AT(stats, clear_total_ns, 672);
-AT(stats, root_stop_total_ns, 680);
-AT(stats, last_stop_total_ns, 688);
-AT(stats, marked_objects, 696);
-AT(stats, marked_bytes, 704);
-AT(stats, rounds_last, 712);
-AT(stats, dirty_passes, 720);
-AT(stats, permanent_objects, 728);
-AT(stats, permanent_bytes, 736);
-AT(stats, limit_exceeded, 744);
-AT(stats, limit_throttled, 752);
+AT(stats, mark_workers_last, 672);
+AT(stats, mark_shared, 680);
+AT(stats, quiet_bytes, 688);
+AT(stats, quiet_total, 696);
+AT(stats, quiet_faults, 704);
+AT(stats, clear_total_ns, 712);
+AT(stats, root_stop_total_ns, 720);
+AT(stats, last_stop_total_ns, 728);
+AT(stats, marked_objects, 736);
+AT(stats, marked_bytes, 744);
+AT(stats, rounds_last, 752);
+AT(stats, dirty_passes, 760);
+AT(stats, permanent_objects, 768);
+AT(stats, permanent_bytes, 776);
+AT(stats, limit_exceeded, 784);
+AT(stats, limit_throttled, 792);
 
 SIZE(object, 48);
 AT(object, size, 0);
@@ -721,7 +726,7 @@ FIXTURE_VARIANT_ADD(abi, set) {
 
 FIXTURE_VARIANT_ADD(abi, stats) {
 	.cmd = GCARENA_IOC_STATS,
-	.first_size = 760,
+	.first_size = 800,
 	.writes = true,
 	.fill = fill_stats,
 };

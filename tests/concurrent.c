@@ -229,7 +229,7 @@ FIXTURE(concurrent)
 
 FIXTURE_VARIANT(concurrent)
 {
-	long refault, slice, stack;
+	long refault, slice, stack, quiet;
 	uint32_t root_mode;
 	bool clear_first;
 };
@@ -241,12 +241,12 @@ FIXTURE_VARIANT_ADD(concurrent, slices_of_5)
 
 FIXTURE_VARIANT_ADD(concurrent, slices_of_20_overflowing)
 {
-	.slice = 20, .stack = 8, .root_mode = GCA_ROOTS_EXPLICIT,
+	.slice = 20, .stack = 8, .quiet = 1, .root_mode = GCA_ROOTS_EXPLICIT,
 };
 
 FIXTURE_VARIANT_ADD(concurrent, slices_of_300_through_registers)
 {
-	.slice = 300, .root_mode = GCA_ROOTS_AUTO, .clear_first = true,
+	.slice = 300, .quiet = 1, .root_mode = GCA_ROOTS_AUTO, .clear_first = true,
 };
 
 FIXTURE_VARIANT_ADD(concurrent, by_refaults)
@@ -271,6 +271,7 @@ FIXTURE_SETUP(concurrent)
 	ASSERT_TRUE(params_set(params, "zeal_poison", 1));
 	ASSERT_TRUE(params_set(params, "zeal_slice", variant->slice));
 	ASSERT_TRUE(params_set(params, "zeal_mark_stack", variant->stack));
+	ASSERT_TRUE(params_set(params, "zeal_quiet", variant->quiet));
 	self->arena = gca_open(&options);
 	ASSERT_NE(NULL, self->arena);
 	ASSERT_EQ(0, gca_roots_add_in(self->arena, self->roots, sizeof(self->roots)));

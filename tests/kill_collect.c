@@ -34,6 +34,7 @@ static void __attribute__((constructor)) need_device(void)
 struct node {
 	struct node *next;
 	__u64 number;		/* the last one is 0 */
+	struct node *far;	/* some other one, or NULL */
 };
 
 static __u64 now_ns(void)
@@ -54,9 +55,13 @@ static void sleep_ns(__u64 ns)
 	nanosleep(&time, NULL);
 }
 
-/* @nr nodes, newest first. The address is inverted: to the collector, a number. */
-static __u64 list_build(int fd, __u64 nr)
+/*
+ * @nr nodes, newest first. The address is inverted: to the collector, a number. A wide
+ * list has shortcuts: several threads can mark it.
+ */
+static __u64 list_build(int fd, __u64 nr, bool wide)
 {
+	struct node **all = wide ? calloc(nr, sizeof(*all)) : NULL;
 	struct raw_class_table classes;
 	struct raw_allocator from = { .fd = fd };
 	struct node *head = NULL, *node;
@@ -71,8 +76,14 @@ static __u64 list_build(int fd, __u64 nr)
 			return 0;
 		node->next = head;
 		node->number = i;
+		node->far = NULL;
+		if (all) {
+			all[i] = node;
+			node->far = all[i * 7919 % (i + 1)];
+		}
 		head = node;
 	}
+	free(all);
 	raw_release_all(fd);
 	return ~(__u64)(uintptr_t)head;
 }
@@ -95,6 +106,7 @@ static bool list_is_whole(const struct node *node, __u64 nr)
 struct board {
 	struct node *head;
 	__u64 nr_nodes;
+	bool wide;
 	__u64 cycle_ns;
 	atomic_int stop;
 	atomic_int turns;
@@ -135,7 +147,8 @@ static void prepare(struct __test_metadata *_metadata, FIXTURE_DATA(killed) * se
 	struct gcarena_collect collect;
 
 	board->nr_nodes = bytes / NODE_BYTES;
-	board->head = (void *)~list_build(self->arena.fd, board->nr_nodes);
+	board->head = (void *)~list_build(self->arena.fd, board->nr_nodes,
+					   board->wide);
 	ASSERT_TRUE(list_is_whole(board->head, board->nr_nodes));
 	ASSERT_EQ(0, raw_roots_add(self->arena.fd, board, 8));
 	ASSERT_EQ(0, raw_collect(self->arena.fd, 0, &collect));
@@ -309,6 +322,23 @@ TEST_F_TIMEOUT(killed, while_collecting, 150)
 	expect_list_only(_metadata, self);
 }
 
+/* The collector is killed, and the threads that help it have to go. */
+TEST_F_TIMEOUT(killed, while_several_mark, 150)
+{
+	struct gcarena_stats stats;
+
+	self->board->wide = true;
+	prepare(_metadata, self, 64 * RAW_MIB);
+	kill_many(_metadata, self, collect_once);
+	ASSERT_EQ(0, raw_stats(self->arena.fd, &stats));
+	TH_LOG("%llu cycles aborted, %llu pieces shared", stats.cycles_aborted,
+	       stats.mark_shared);
+	EXPECT_LT(0ULL, stats.cycles_aborted);
+	if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
+		EXPECT_LT(0ULL, stats.mark_shared);
+	expect_list_only(_metadata, self);
+}
+
 TEST_F_TIMEOUT(killed, while_allocating, 150)
 {
 	struct gcarena_stats stats;
@@ -366,7 +396,7 @@ FIXTURE_SETUP(handler)
 {
 	memset(&handled, 0, sizeof(handled));
 	ASSERT_EQ(0, rawarena_open(&self->arena, ARENA_RESERVE, GCARENA_ROOTS_AUTO));
-	self->hidden = list_build(self->arena.fd, HANDLER_NODES);
+	self->hidden = list_build(self->arena.fd, HANDLER_NODES, false);
 	ASSERT_NE(0ULL, self->hidden);
 	handled.fd = self->arena.fd;
 	self->stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,

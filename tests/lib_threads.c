@@ -9,6 +9,7 @@
 
 #include "gcarena.h"
 #include "lib/oracle.h"
+#include "lib/rawarena.h"
 #include "lib/rng.h"
 
 #define MIB		(1024UL * 1024)
@@ -220,6 +221,50 @@ TEST_F_TIMEOUT(threads, allocate_at_once, 120)
 	check_all(_metadata, self);
 	memset(self->roots, 0, all * sizeof(*self->roots));
 	ASSERT_EQ(0, collect_count(self->arena));
+}
+
+struct observer {
+	gca_arena *arena;
+	pthread_t thread;
+	atomic_bool done;
+	size_t looks, torn;
+};
+
+/* Numbers that were read at different moments do not add up. */
+static bool fits_together(const struct gcarena_stats *s)
+{
+	return s->total_alloc_objects - s->total_freed_objects == s->heap_objects &&
+	       s->total_alloc_bytes - s->total_freed_bytes == s->heap_bytes &&
+	       s->heap_bytes <= s->span_bytes && s->span_bytes <= s->backing_bytes &&
+	       s->old_objects <= s->heap_objects;
+}
+
+static void *observe(void *arg)
+{
+	struct observer *observer = arg;
+	struct gcarena_stats stats;
+
+	while (!atomic_load(&observer->done)) {
+		observer->torn += raw_stats(gca_fd(observer->arena), &stats) ||
+				  !fits_together(&stats);
+		if (++observer->looks % 1000 == 0)
+			collect_count(observer->arena);
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(threads, statistics_fit_together, 120)
+{
+	struct observer observer = { .arena = self->arena };
+
+	ASSERT_EQ(0, pthread_create(&observer.thread, NULL, observe, &observer));
+	run_all(_metadata, self, run_worker);
+	atomic_store(&observer.done, true);
+	ASSERT_EQ(0, pthread_join(observer.thread, NULL));
+	check_all(_metadata, self);
+	EXPECT_LT(0, observer.looks);
+	EXPECT_EQ(0, observer.torn)
+		TH_LOG("of %zu looks", observer.looks);
 }
 
 /* Two rounds: the second one's threads take up the spans of the first one's. */

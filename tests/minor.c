@@ -284,7 +284,7 @@ TEST_F(minor, chains_of_young_objects)
 
 TEST_F(minor, written_pages_are_counted)
 {
-	char *old = gca_alloc_noscan_in(self->arena, 64 * PAGE);
+	char *old = gca_alloc_in(self->arena, 64 * PAGE);
 	int i;
 
 	self->root[0] = (uint64_t *)old;

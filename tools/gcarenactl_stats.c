@@ -43,7 +43,7 @@ struct arena_view {
 	uint64_t clear_total_ns, root_stop_total_ns, last_stop_total_ns, gc_rounds;
 	uint64_t marked_objects, marked_bytes, dirty_passes, limit_exceeded, limit_throttled;
 	uint64_t num_concurrent_gc, concurrent_ns, assist_ns, pause_p99_ns;
-	uint64_t root_bytes, mark_stack_peak, mark_overflows;
+	uint64_t root_bytes, mark_stack_peak, mark_overflows, mark_workers, mark_shared;
 	/* what it is made of */
 	uint64_t owned_spans, huge_chunks, split_chunks;
 };
@@ -105,6 +105,8 @@ static const struct attribute stats_rows[] = {
 	ATTRIBUTE(BYTES, arena_view, root_bytes, "roots read by the last"),
 	ATTRIBUTE(BYTES, arena_view, mark_stack_peak, "largest mark stack"),
 	ATTRIBUTE(COUNT, arena_view, mark_overflows, "mark stack overflows"),
+	ATTRIBUTE(COUNT, arena_view, mark_workers, "threads that marked last"),
+	ATTRIBUTE(COUNT, arena_view, mark_shared, "mark stack pieces shared"),
 
 	ATTRIBUTE(COUNT, arena_view, limit_exceeded, "times above the memory limit"),
 	ATTRIBUTE(COUNT, arena_view, limit_throttled, "put off, to save time"),
@@ -214,6 +216,8 @@ static void view_collections(struct arena_view *view, const struct gcarena_stats
 	view->root_bytes = stats->root_bytes_last;
 	view->mark_stack_peak = stats->mark_stack_peak;
 	view->mark_overflows = stats->mark_overflows;
+	view->mark_workers = stats->mark_workers_last;
+	view->mark_shared = stats->mark_shared;
 }
 
 static void view_phases(struct arena_view *view, const struct gcarena_stats *stats)

@@ -241,6 +241,8 @@ struct gca_stats {
 	uint64_t limit_exceeded, limit_throttled;	/* gca_set_memory_limit() */
 	/* [0]: pauses below 1 us; [i]: below 2^i us, but not below half of that */
 	uint64_t pauses[GCA_PAUSE_BUCKETS];
+	uint64_t mark_workers;		/* threads that traced in the last collection */
+	uint64_t mark_shared;		/* pieces of mark stack that they gave to each other */
 };
 
 /*

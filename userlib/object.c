@@ -178,6 +178,8 @@ static void fill_stats(struct gca_stats *stats, const struct gcarena_stats *k)
 		.concurrent_ns = k->concurrent_ns,
 		.assist_ns = k->assist_ns,
 		.gc_rounds = k->rounds,
+		.mark_workers = k->mark_workers_last,
+		.mark_shared = k->mark_shared,
 		.permanent_objects = k->permanent_objects,
 		.permanent_bytes = k->permanent_bytes,
 		.clear_total_ns = k->clear_total_ns,

@@ -8,15 +8,18 @@
  *	drop=none|half|all	what is dropped before it is collected, once
  *	stack=MIB		bound of the mark stack, in MiB (default: no bound)
  *	pages=huge|small	of the memory below all this
+ *	markers=N|all		threads that mark (default: 1); all: one a processor
  *
  * In the VM the processor is emulated, and has no caches worth prefetching into:
  * this is where the marker's memory access shows. As in the kernel, the
  * objects and all that describes them lie in memory with large TLB entries.
  */
+#include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "lib/bench.h"
 #include "lib/counters.h"
@@ -53,8 +56,9 @@ struct pool_piece {
 };
 
 static struct pool_piece *pool_freed;
+static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void *pool_calloc(size_t nr, size_t size)
+static void *pool_take(size_t nr, size_t size)
 {
 	size_t bytes = (nr * size + 63) & ~63UL;
 	struct pool_piece *p, **link;
@@ -73,6 +77,17 @@ static void *pool_calloc(size_t nr, size_t size)
 	return p->data;
 }
 
+/* Helpers of the marker allocate, too. */
+static void *pool_calloc(size_t nr, size_t size)
+{
+	void *data;
+
+	pthread_mutex_lock(&pool_lock);
+	data = pool_take(nr, size);
+	pthread_mutex_unlock(&pool_lock);
+	return data;
+}
+
 static void pool_free(void *data)
 {
 	struct pool_piece *p;
@@ -80,8 +95,10 @@ static void pool_free(void *data)
 	if (!data)
 		return;
 	p = (struct pool_piece *)((char *)data - offsetof(struct pool_piece, data));
+	pthread_mutex_lock(&pool_lock);
 	p->next = pool_freed;
 	pool_freed = p;
+	pthread_mutex_unlock(&pool_lock);
 }
 
 /* What the core allocates comes from the pool, too. */
@@ -94,12 +111,15 @@ static void pool_free(void *data)
 #include "../../kmod/span.c"
 #include "../../kmod/sweep.c"
 #include "../../kmod/mark.c"
+#include "../../kmod/crew.c"
+#include "../core/helpers.h"
 
 static struct kmem_cache chunk_cache = { sizeof(struct heap_chunk) };
 static struct gcarena_heap heap;
 static struct graph_node **nodes;
 static size_t nr_nodes;
 static size_t nr_live;		/* objects, arrays included */
+static unsigned int markers;
 
 int gcarena_backing_alloc(struct gcarena_heap *h, struct heap_chunk *chunk)
 {
@@ -258,17 +278,32 @@ static u64 drop(u64 root)
 	return root;
 }
 
+/* Processor time of the thread that had most to do, when the leader took @leader_ns. */
+static u64 busiest_ns(const struct gcarena_marker *m, u64 leader_ns)
+{
+	unsigned int i;
+
+	for (i = 0; m->crew && i < m->crew->nr; i++)
+		leader_ns = max(leader_ns, m->crew->helper[i].work.cpu_ns);
+	return leader_ns;
+}
+
 static void sample(unsigned long first, u64 limit, bool counts)
 {
 	struct bench_time start, marked, swept;
 	struct gcarena_marker m;
+	u64 leader_ns;
 
 	counters_start();
+	leader_ns = core_thread_ns();
 	start = time_now();
-	if (gcarena_marker_init(&m, &heap, limit) || gcarena_mark_clear(&heap) ||
-	    gcarena_mark_words(&m, &first, 1) || gcarena_mark_finish(&m))
+	if (gcarena_marker_init(&m, &heap, limit) || gcarena_mark_clear(&heap))
+		bench_die("marking failed");
+	gcarena_marker_set_helpers(&m, markers - 1);
+	if (gcarena_mark_words(&m, &first, 1) || gcarena_mark_finish(&m))
 		bench_die("marking failed");
 	marked = time_now();
+	leader_ns = core_thread_ns() - leader_ns;
 	gcarena_sweep_flip(&heap);
 	gcarena_sweep_all(&heap);
 	swept = time_now();
@@ -281,6 +316,11 @@ static void sample(unsigned long first, u64 limit, bool counts)
 			     time_between(marked, swept));
 		bench_result("mark stack peak", "KiB", m.stack_peak / 1024.0);
 		bench_result("mark overflows", "", m.overflows);
+		if (nr_live)
+			bench_result("marked, by CPU time of the busiest", "Mobj/s",
+				     nr_live * 1e3 / busiest_ns(&m, leader_ns));
+		bench_result("helpers at work", "", gcarena_crew_nr_helped(&m));
+		bench_result("segments shared", "", m.crew ? m.crew->given : 0);
 	}
 	gcarena_marker_destroy(&m);
 }
@@ -294,6 +334,8 @@ int main(int argc, char **argv)
 	mib = bench_arg_number("mib", 256);
 	samples = bench_arg_number("samples", 2);
 	limit = bench_arg_number("stack", 1UL << 20) * MIB;
+	markers = bench_arg_is("markers", "all") ? sysconf(_SC_NPROCESSORS_ONLN)
+						 : bench_arg_number("markers", 1);
 	nr_nodes = mib * MIB / sizeof(struct graph_node);
 	nodes = bench_hidden_alloc(nr_nodes * sizeof(*nodes));
 	pool_create(2 * mib * MIB + 64 * MIB);

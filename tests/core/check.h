@@ -121,7 +121,7 @@ static inline void core_check_chunk(const struct gcarena_heap *heap, u32 index,
 				    struct core_count *n)
 {
 	const struct heap_chunk *chunk = heap->chunks[index];
-	u32 b, used = 0, run = 0, longest = 0;
+	u32 b, used = 0, scanned = 0, run = 0, longest = 0;
 
 	if (!chunk) {
 		CORE_HOLDS(index >= heap->first_fit, index);
@@ -130,10 +130,13 @@ static inline void core_check_chunk(const struct gcarena_heap *heap, u32 index,
 	for (b = 0; b < GCARENA_CHUNK_BLOCKS; b++) {
 		core_check_block(heap, index, b, n);
 		used += core_test_bit(chunk->used, b);
+		scanned += chunk->blocks[b].span &&
+			   chunk->blocks[b].span->layout->scan != GCARENA_SCAN_NONE;
 		run = core_test_bit(chunk->used, b) ? 0 : run + 1;
 		longest = max(longest, run);
 	}
 	CORE_HOLDS(chunk->nr_used == used, index);
+	CORE_HOLDS(chunk->nr_scanned == scanned, index);
 	CORE_HOLDS(chunk->longest_free >= longest, index);
 	CORE_HOLDS(index < heap->top, index);
 	CORE_HOLDS(index >= heap->first_fit || !longest, index);

@@ -19,8 +19,11 @@
 #include "../../kmod/span.c"
 #include "../../kmod/sweep.c"
 #include "../../kmod/mark.c"
+#include "../../kmod/crew.c"
 #include "../../kmod/compact.c"
 #include "../../kmod/pacer.c"
+
+#include "core/helpers.h"
 
 #define MIB		(1024UL * 1024)
 #define GUARD		4096UL

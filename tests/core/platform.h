@@ -13,6 +13,8 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -20,6 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
 
 typedef uint8_t u8;
 typedef uint16_t u16;
@@ -233,16 +237,19 @@ struct kmem_cache {
 static long core_fail_after = -1;	/* negative: never */
 static long core_allocations;		/* not freed yet */
 
+/* From several threads at a time it is any of them that fails. */
 static inline bool core_fails(void)
 {
-	return core_fail_after >= 0 && core_fail_after-- == 0;
+	long after = __atomic_load_n(&core_fail_after, __ATOMIC_RELAXED);
+
+	return after >= 0 && __atomic_fetch_sub(&core_fail_after, 1, __ATOMIC_RELAXED) == 0;
 }
 
 static inline void *core_zalloc(size_t bytes)
 {
 	if (core_fails())
 		return NULL;
-	core_allocations++;
+	__atomic_fetch_add(&core_allocations, 1, __ATOMIC_RELAXED);
 	return calloc(1, bytes ? bytes : 1);
 }
 
@@ -256,13 +263,14 @@ static inline void *core_alloc(size_t bytes)
 static inline void core_free(const void *p)
 {
 	if (p)
-		core_allocations--;
+		__atomic_fetch_sub(&core_allocations, 1, __ATOMIC_RELAXED);
 	free((void *)p);
 }
 
 #define kmalloc(n, gfp)		core_alloc(n)
 #define kzalloc(n, gfp)		core_zalloc(n)
 #define kvmalloc(n, gfp)	core_alloc(n)
+#define kvzalloc(n, gfp)	core_zalloc(n)
 #define kvcalloc(n, size, gfp)	core_zalloc((n) * (size))
 #define kfree(p)		core_free(p)
 #define kvfree(p)		core_free(p)
@@ -292,7 +300,56 @@ static inline void kmem_cache_destroy(struct kmem_cache *cache)
 #define struct_size(p, member, n) (sizeof(*(p)) + (n) * sizeof(*(p)->member))
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof(*(a)))
 
+/* ---- Threads ---- */
+
 #define cond_resched()		((void)0)
+#define cpu_relax()		sched_yield()
+
+/* A mutex: what it protects is what the kernel's spin lock does. */
+typedef pthread_mutex_t spinlock_t;
+
+#define spin_lock_init(lock)	pthread_mutex_init(lock, NULL)
+#define spin_lock(lock)		pthread_mutex_lock(lock)
+#define spin_unlock(lock)	pthread_mutex_unlock(lock)
+
+/* Who waits looks again and again, and need not be woken; but it leaves the processor. */
+typedef struct { char unused; } wait_queue_head_t;
+
+#define init_waitqueue_head(wq)	((void)(wq))
+#define wake_up(wq)		((void)(wq))
+#define wait_event_killable(wq, condition) ({	\
+	while (!(condition))			\
+		usleep(20);			\
+	0;					\
+})
+
+static inline bool test_and_set_bit(unsigned int n, unsigned long *word)
+{
+	return __atomic_fetch_or(word, BIT(n), __ATOMIC_RELAXED) & BIT(n);
+}
+
+static inline u64 ktime_get_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+/* For what calls helpers; see core/helpers.h. */
+struct work_struct {
+	int state;
+	u64 cpu_ns;
+};
+
+/* Processor time of the calling thread. */
+static inline u64 core_thread_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
 
 static long core_kill_after = -1;	/* negative: never; else killed from then on */
 static long core_checkpoints;

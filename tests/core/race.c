@@ -10,6 +10,8 @@
  * threads that do what fault_locked(), fault_window() and next_part() of kmod/backing.c
  * do. And the words of objects are anybody's: a system call that sleeps writes to the
  * program's memory while that is traced. So one thread writes to an object all the time.
+ * Threads that help to mark meet each other, and all of these: core_parallel.c, built for
+ * ThreadSanitizer, has more of them.
  *
  *	race [SECONDS]		silent, and status 0
  *	race SECONDS unlocked	the same, publishing without the lock: ThreadSanitizer
@@ -27,6 +29,7 @@
 #define CHUNKS		200U	/* more than the first table has room for */
 #define NR_CHANGERS	2
 #define NR_FAULTERS	3
+#define NR_HELPERS	2
 #define NR_SPANS	400U
 #define WRITTEN_BYTES	4096U
 #define ENOUGH_CHANGES	300UL
@@ -112,6 +115,9 @@ static void collect(void)
 
 	if (gcarena_marker_init(&m, &heap, 0))
 		return;
+	/* Others help, early, so that they meet the faults and the writer, too. */
+	gcarena_marker_set_interval(&m, 16);
+	gcarena_marker_set_helpers(&m, NR_HELPERS);
 	gcarena_mark_clear(&heap);
 	gcarena_mark_words(&m, &word, 1);
 	for (i = 0; i < NR_SPANS; i++) {
@@ -245,7 +251,8 @@ int main(int argc, char **argv)
 		pthread_join(threads[i], NULL);
 	printf("race: %lu changes, %lu cycles, %lu faults, %lu of them found a span\n",
 	       changes, cycles, faults, hits);
-	printf("race: table of %u, %u chunks\n", heap.nr_table, heap.peak_chunks);
+	printf("race: table of %u, %u chunks; helped %lu times\n", heap.nr_table,
+	       heap.peak_chunks, core_helpers_runs);
 	if (!enough() || heap.nr_table <= FIRST_TABLE_ENTRIES) {
 		fprintf(stderr, "race: too little happened to tell: give it more seconds\n");
 		return 1;

@@ -83,7 +83,26 @@ static const struct {
 
 #define SLAB_TIMES	DEBUGFS "failslab/times"
 #define PAGE_TIMES	DEBUGFS "fail_page_alloc/times"
-#define COPY_TIMES	DEBUGFS "fail_usercopy/times"
+
+/* What may be absent: a kernel without this kind, a module built for no faults. */
+static const struct {
+	enum nth_kind kind;
+	const char *name;
+} others[] = {
+	{ NTH_USERCOPY, "fail_usercopy" },
+	{ NTH_STOP, "gcarena/fail_stop" },
+	{ NTH_READ, "gcarena/fail_read" },
+};
+
+#define NR_OTHERS	(sizeof(others) / sizeof(others[0]))
+
+static const char *path_of(unsigned int other, const char *file)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), DEBUGFS "%s/%s", others[other].name, file);
+	return path;
+}
 
 const char *nth_unavailable(void)
 {
@@ -96,10 +115,11 @@ const char *nth_unavailable(void)
 			return "failslab and fail_page_alloc in debugfs cannot be set";
 	if (put_number(SLAB_TIMES, TIMES) || put_number(PAGE_TIMES, TIMES))
 		return "failslab/times in debugfs cannot be set";
-	/* This kind may be absent. */
-	put(DEBUGFS "fail_usercopy/verbose", "0");
-	put(DEBUGFS "fail_usercopy/probability", "0");
-	put_number(COPY_TIMES, TIMES);
+	for (i = 0; i < NR_OTHERS; i++) {
+		put(path_of(i, "verbose"), "0");
+		put(path_of(i, "probability"), "0");
+		put_number(path_of(i, "times"), TIMES);
+	}
 	return NULL;
 }
 
@@ -114,9 +134,14 @@ void nth_close(struct nth *nth)
 	close(nth->fd);
 }
 
-static long memory_left(void)
+static void get_left(long left[NTH_KINDS])
 {
-	return get_number(SLAB_TIMES) + get_number(PAGE_TIMES);
+	unsigned int i;
+
+	left[NTH_NONE] = 0;
+	left[NTH_MEMORY] = get_number(SLAB_TIMES) + get_number(PAGE_TIMES);
+	for (i = 0; i < NR_OTHERS; i++)
+		left[others[i].kind] = get_number(path_of(i, "times"));
 }
 
 int nth_arm(struct nth *nth, unsigned int n)
@@ -124,8 +149,7 @@ int nth_arm(struct nth *nth, unsigned int n)
 	char text[24];
 	int length = snprintf(text, sizeof(text), "%u", n);
 
-	nth->memory = memory_left();
-	nth->usercopy = get_number(COPY_TIMES);
+	get_left(nth->left);
 	return pwrite(nth->fd, text, length, 0) == length ? 0 : -errno;
 }
 
@@ -133,6 +157,8 @@ enum nth_kind nth_disarm(struct nth *nth)
 {
 	char text[24] = "";
 	ssize_t got = pread(nth->fd, text, sizeof(text) - 1, 0);
+	enum nth_kind kind = NTH_KINDS;
+	long left[NTH_KINDS];
 
 	/* If the failure hits here, then the call was over without it. */
 	if (got < 0 || atoi(text) != 0) {
@@ -140,9 +166,10 @@ enum nth_kind nth_disarm(struct nth *nth)
 			pwrite(nth->fd, "0", 1, 0);
 		return NTH_NONE;
 	}
-	if (memory_left() < nth->memory)
-		return NTH_MEMORY;
-	return get_number(COPY_TIMES) < nth->usercopy ? NTH_USERCOPY : NTH_NONE;
+	get_left(left);
+	while (--kind != NTH_NONE && left[kind] >= nth->left[kind])
+		;
+	return kind;
 }
 
 static int set_probability(unsigned int percent)

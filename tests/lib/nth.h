@@ -15,12 +15,14 @@ enum nth_kind {
 	NTH_NONE,		/* nothing failed: the call has fewer places than n */
 	NTH_MEMORY,		/* an allocation: from a slab, or of pages */
 	NTH_USERCOPY,		/* copying from or to the program */
+	NTH_STOP,		/* waiting for a thread to stop: the module's own fault */
+	NTH_READ,		/* reading the program's memory, once: the same */
+	NTH_KINDS
 };
 
 struct nth {
 	int fd;			/* fail-nth of the calling thread */
-	long memory;		/* failures left when armed */
-	long usercopy;
+	long left[NTH_KINDS];	/* failures left when armed */
 };
 
 /* 0; or why there is nothing to test here: the program is to be skipped. */

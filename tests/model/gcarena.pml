@@ -6,8 +6,8 @@
  * Threads share the word root[0] and have one word each, root[1 + me]: all are roots.
  * Sets of objects and of pages are bit masks.
  *
- * THREADS=2, LEASES, UNMAP add to what the program does, TABLE_RECLAIM is a newer kernel;
- * FLAGS_* are ways to read the pages' own dirty flags. A macro NO_* or WITH_* puts a bug
+ * THREADS=2, LEASES, UNMAP add to what the program does, QUIET to what the collector does;
+ * TABLE_RECLAIM is a newer kernel; FLAGS_* are ways to read the pages' own dirty flags. A macro NO_* or WITH_* puts a bug
  * in. SEE_* makes something that should be possible an error.
  */
 #ifndef THREADS
@@ -47,10 +47,36 @@ byte grey;		/* marked objects to scan */
 byte cleaned;		/* pages whose entries were cleaned, not flushed yet */
 byte taken;		/* pages to scan */
 byte again;		/* FLAGS_TWICE: pages to take once more */
+#ifdef QUIET
+byte quiet;		/* pages that takes leave out */
+byte skipped;		/* pages that this one does */
+#ifdef WITH_LATE_WAKE
+byte late;		/* pages whose fault has made the entry already */
+#endif
+#else
+#define quiet 0
+#define skipped 0
+#endif
 
 hidden byte h_reach, h_i;
 
 /* --- the program ------------------------------------------------------------------ */
+
+/* A page fault, if there is no entry: the page is quiet no more. */
+inline fault(p)
+{
+#ifdef SEE_WOKEN
+	assert(!(quiet & ~present & (p)));
+#endif
+#ifdef QUIET
+#ifdef WITH_LATE_WAKE
+	late = late | (quiet & ~present & (p));
+#else
+	quiet = quiet & ~(~present & (p));
+#endif
+#endif
+	present = present | (p)
+}
 
 /*
  * A store sets the entry's dirty bit, unless the processor has it cached as set. If
@@ -67,7 +93,7 @@ inline store(x, v)
 #endif
 			skip
 		:: else ->
-			present = present | PAGE(root[x]);
+			fault(PAGE(root[x]));
 			dirty = dirty | PAGE(root[x]);
 			tlb[me] = tlb[me] | PAGE(root[x])
 		fi;
@@ -80,6 +106,9 @@ inline load(x, y)
 {
 	d_step {
 		root[y] ->
+#ifdef QUIET
+		fault(PAGE(root[y]));
+#endif
 		tlb[me] = tlb[me] | (dirty & PAGE(root[y]));
 		root[x] = field[root[y]]
 	}
@@ -158,6 +187,9 @@ proctype thread(byte me) provided (!stopped)
 	:: give_back(A)
 	:: give_back(B)
 #endif
+#ifdef WITH_LATE_WAKE
+	:: d_step { late -> quiet = quiet & ~late; late = 0 }
+#endif
 	od
 }
 
@@ -224,8 +256,11 @@ inline clean_entries()
 {
 	d_step {
 		CAN_WALK ->
-		cleaned = dirty;
-		dirty = 0;
+#ifdef QUIET
+		skipped = quiet;
+#endif
+		cleaned = dirty & ~skipped;
+		dirty = dirty & skipped;
 		taken = taken | cleaned
 	}
 }
@@ -241,12 +276,42 @@ inline flush_entries()
 inline take_flags()
 {
 #ifdef FLAGS_TWICE
-	taken = taken | flag | again;
-	again = flag;
+	taken = taken | ((flag | again) & ~skipped);
+	again = (flag & ~skipped) | (again & skipped);
 #else
-	taken = taken | flag;
+	taken = taken | (flag & ~skipped);
 #endif
-	flag = 0
+	flag = flag & skipped
+}
+
+/*
+ * Page A is to be quiet: it is called so; unmapped, which moves its bit to its flag; and
+ * that is looked at. Who unmaps it at the same time has a reference till it has flushed.
+ */
+inline quieten()
+{
+	d_step { !(quiet & A) && CAN_WALK -> quiet = quiet | A }
+	d_step {
+		CAN_WALK ->
+		flag = flag | (dirty & A);
+		dirty = dirty & ~A;
+		present = present & ~A
+	}
+#ifndef NO_QUIET_FLUSH
+	d_step { flush(A) }
+#endif
+#ifndef NO_QUIET_CHECK
+	d_step {
+		if
+#ifdef NO_QUIET_COUNT
+		:: (flag | again) & A -> quiet = quiet & ~A
+#else
+		:: ((flag | again) & A) || table_lock -> quiet = quiet & ~A
+#endif
+		:: else
+		fi
+	}
+#endif
 }
 
 /* Marked objects on dirty pages are to be scanned again. */
@@ -427,6 +492,9 @@ cycle:
 		:: scan(3)
 #ifdef WITH_LATE_SWEEP
 		:: sweep()
+#endif
+#ifdef QUIET
+		:: quieten()
 #endif
 		:: break
 		:: d_step { true -> grey = 0 }	/* given up */

@@ -712,6 +712,12 @@ struct gcarena_set {
  * @assist_ns: time that allocating threads spent helping them, ns; pauses included
  * @pauses: how many pauses there were; [0]: of less than 1 us, [i]: of 2^(i-1) us or more,
  *	but less than 2^i; the last one has no upper bound
+ * @mark_workers_last: threads that traced in the last collection, its own included
+ * @mark_shared: pieces of mark stack that they gave to each other, in all collections
+ * @quiet_bytes: backing that is unmapped because it was not written for some collections,
+ *	so that looks for written pages leave it out
+ * @quiet_total: how often a chunk of it became so
+ * @quiet_faults: page faults that mapped one again
  * @clear_total_ns: time that full collections spent clearing marks, ns
  * @root_stop_total_ns: of the pauses, those of concurrent collections for roots alone, ns
  * @last_stop_total_ns: of the pauses, those that end concurrent collections, ns
@@ -789,6 +795,11 @@ struct gcarena_stats {
 	__aligned_u64 concurrent_ns;
 	__aligned_u64 assist_ns;
 	__aligned_u64 pauses[GCARENA_PAUSE_BUCKETS];
+	__aligned_u64 mark_workers_last;
+	__aligned_u64 mark_shared;
+	__aligned_u64 quiet_bytes;
+	__aligned_u64 quiet_total;
+	__aligned_u64 quiet_faults;
 	__aligned_u64 clear_total_ns;
 	__aligned_u64 root_stop_total_ns;
 	__aligned_u64 last_stop_total_ns;

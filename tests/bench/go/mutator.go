@@ -18,7 +18,7 @@ type node struct {
 
 var (
 	nodes   []uintptr // keeps nothing alive
-	nr      int
+	nr, hot int
 	inverse int
 	turn    int
 	seed    random = 20260803
@@ -120,6 +120,7 @@ func build() {
 	if nr&(nr-1) != 0 {
 		die("mib= must be a power of two")
 	}
+	hot = nr * argNumber("hot", 100) / 100
 	nodes = hidden(nr)
 	garbage = argNumber("garbage", 0)
 	autoCollect(false)
@@ -154,7 +155,7 @@ func newGarbage() unsafe.Pointer {
 }
 
 func transaction() {
-	i := 1 + seed.below(nr-1)
+	i := 1 + seed.below(hot-1)
 	for k := 1; k < allocations; k++ {
 		ring[turn%ringSlots] = newGarbage()
 		turn++

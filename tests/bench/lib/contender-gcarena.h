@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "gcarena.h"
 #include "pauses.h"
@@ -22,21 +23,41 @@ static inline void contender_parameter(const char *name, const char *value)
 		bench_die("cannot set %s: run as root", path);
 }
 
+static inline void contender_reset_workers(void)
+{
+	contender_parameter("mark_workers", "0");
+}
+
+/* workers=N: threads that trace together, for as long as this process runs. */
+static inline void contender_set_workers(void)
+{
+	char value[24];
+	unsigned long workers = bench_arg_number("workers", 0);
+
+	if (!workers)
+		return;
+	snprintf(value, sizeof(value), "%lu", workers);
+	contender_parameter("mark_workers", value);
+	atexit(contender_reset_workers);
+}
+
 /* An arena that nobody tracks writes of has neither minor nor concurrent collections. */
 static inline void contender_init(void)
 {
 	bool tracking = !bench_arg_is("tracking", "off");
+	bool concurrent = tracking && !bench_arg_is("concurrent", "off");
 
-	if (!tracking) {
+	contender_set_workers();
+	if (!tracking)
 		contender_parameter("generational", "0");
+	if (!concurrent)
 		contender_parameter("concurrent", "0");
-	}
 	if (!gca_default())
 		bench_die("cannot open the default arena: %s", gca_strerror(0));
-	if (!tracking) {
+	if (!tracking)
 		contender_parameter("generational", "1");
+	if (!concurrent)
 		contender_parameter("concurrent", "1");
-	}
 }
 
 static inline void contender_print_version(void)

@@ -13,7 +13,8 @@
  * bytes without pointers (default: nodes as the others), and become garbage after
  * MUTATOR_RING more; the last is a node that takes the place of a random live one, whose
  * predecessor is written: one write to an old object for each transaction, two in the
- * random graph.
+ * random graph. With hot= it is one of the first hot= percent of nodes: a program that
+ * leaves most of what lives alone, as most do.
  */
 #ifndef MUTATOR_H
 #define MUTATOR_H
@@ -27,7 +28,7 @@
 
 static struct {
 	struct graph_node **nodes;	/* hidden: keeps nothing alive */
-	size_t nr, mask, inverse;
+	size_t nr, mask, inverse, hot;
 	size_t turn, garbage;
 	uint64_t seed;
 	void (*replace)(size_t i, struct graph_node *new);
@@ -128,6 +129,7 @@ static void mutator_build(void)
 
 	mutator.nr = bench_arg_number("mib", 64) * MIB / sizeof(struct graph_node);
 	mutator.mask = mutator.nr - 1;
+	mutator.hot = mutator.nr * bench_arg_number("hot", 100) / 100;
 	if (*bench_arg("garbage", ""))
 		mutator.garbage = bench_arg_number("garbage", 64);
 	if (mutator.nr & mutator.mask)
@@ -161,7 +163,7 @@ static inline void mutator_garbage(void)
 /* The first node is never replaced: it is the root. */
 static inline void mutator_transaction(void)
 {
-	size_t i = 1 + random_below(&mutator.seed, mutator.nr - 1);
+	size_t i = 1 + random_below(&mutator.seed, mutator.hot - 1);
 	struct graph_node *n;
 	int k;
 

@@ -95,6 +95,8 @@ static void report_phases(const struct gca_stats *before, const struct gca_stats
 	bench_result("root bytes", "KiB", after->root_bytes / 1024.0);
 	bench_result("mark stack peak", "KiB", after->mark_stack_peak / 1024.0);
 	bench_result("mark overflows", "", after->mark_overflows - before->mark_overflows);
+	bench_result("threads that marked", "", after->mark_workers);
+	bench_result("pieces shared", "", after->mark_shared - before->mark_shared);
 }
 
 static void sample_mark(void)

@@ -1,0 +1,3 @@
+module gcarena/bench
+
+go 1.19
