@@ -381,6 +381,14 @@ bench-core:
 	@tests/bench/run --core --json $(B)/bench-core.json \
 		$(if $(BENCH_MIB),--sizes $(BENCH_MIB)) $(if $(BENCH_MINUTES),--minutes $(BENCH_MINUTES))
 
+# Would it pay to keep survivors young for one minor cycle more? SEED=N
+bench-ageing: $(B)/bench/core_ageing
+	@$< $(SEED)
+$(B)/bench/core_ageing: tests/bench/core_ageing.c $(CORE_DEPS) Makefile
+	@echo '  CC      $@'; mkdir -p $(@D)
+	@$(CC) -O2 -g -Wall -Wextra -Itests -o $@ $<
+.PHONY: bench-ageing
+
 # Which of the core's lines the unit tests run.
 COVERAGE := $(patsubst tests/%.c,$(B)/coverage/%,$(CORE_SRC))
 coverage: $(COVERAGE)
@@ -581,6 +589,7 @@ help:
 	@echo 'make fuzz-core    the same, random programs for FUZZ_SECONDS=60 (FUZZ_SEED=...)'
 	@echo 'make coverage     which lines of the core the unit tests run'
 	@echo 'make bench-core   marking and sweeping on this machine, beside libgc'
+	@echo 'make bench-ageing would ageing of survivors pay? A simulation on the core (SEED=N)'
 	@echo 'make demo         build, boot a VM, run the demo'
 	@echo 'make bench        build, boot a VM, run the benchmarks'
 	@echo 'make bench-latency'

@@ -78,6 +78,7 @@ enum phase {
  * @round_steps: marker.steps at the end of the last round
  * @round_work: steps of the last round
  * @paused_ns: for how long the world was stopped
+ * @longest_ns: for how long at a time
  * @worked_ns: time spent tracing beside the program
  * @slice_end: when the slice has to end, CLOCK_MONOTONIC, ns
  * @slice_steps: at how many marker.steps it has to end
@@ -94,6 +95,7 @@ struct gcarena_concurrent {
 	u64 round_steps;
 	u64 round_work;
 	u64 paused_ns;
+	u64 longest_ns;
 	u64 worked_ns;
 	u64 slice_end;
 	u64 slice_steps;
@@ -138,6 +140,7 @@ static void cycle_end(struct gcarena *arena, struct gcarena_concurrent *c)
 	arena->concurrent = NULL;
 	if (c->phase > PHASE_SWEEP) {
 		arena->counters.mark_overflows += c->marker.overflows;
+		gcarena_count_marked(&arena->counters, &c->marker);
 		gcarena_marker_destroy(&c->marker);
 		gcarena_spans_let_go(&arena->heap);
 	}
@@ -159,7 +162,7 @@ void gcarena_concurrent_abandon(struct gcarena *arena)
 /* It cannot be done: the heap grows on, and the next one will be a full one. */
 static int give_up(struct gcarena *arena, struct gcarena_concurrent *c, int error)
 {
-	gcarena_cycle_tell(arena, c->kind, error, c->paused_ns);
+	gcarena_cycle_tell(arena, c->kind, error, c->paused_ns, c->longest_ns);
 	gcarena_pacer_postpone(&arena->pacer);
 	cycle_end(arena, c);
 	return error;
@@ -167,9 +170,12 @@ static int give_up(struct gcarena *arena, struct gcarena_concurrent *c, int erro
 
 static int trace_begin(struct gcarena *arena, struct gcarena_concurrent *c)
 {
+	u64 start = ktime_get_ns();
+	bool more = gcarena_sweep_some(&arena->heap, BATCH_SPANS);
 	int ret;
 
-	if (gcarena_sweep_some(&arena->heap, BATCH_SPANS))
+	arena->counters.sweep_total_ns += ktime_get_ns() - start;
+	if (more)
 		return -EAGAIN;
 	/* What is marked must be what was reachable, or there is no knowing what is old. */
 	if (arena->must_trace_all || !arena->counters.cycles)
@@ -186,8 +192,11 @@ static int trace_begin(struct gcarena *arena, struct gcarena_concurrent *c)
 
 static int clear(struct gcarena *arena, struct gcarena_concurrent *c)
 {
+	u64 start = ktime_get_ns();
+
 	if (!gcarena_mark_clear_some(&arena->heap, &c->clear_pos, BATCH_SPANS))
 		c->phase = PHASE_ROOTS;
+	arena->counters.clear_total_ns += ktime_get_ns() - start;
 	return -EAGAIN;
 }
 
@@ -196,12 +205,17 @@ static void count_pause(struct gcarena *arena, struct gcarena_concurrent *c, u64
 	u64 ns = ktime_get_ns() - start;
 
 	gcarena_count_pause(&arena->counters, ns);
+	if (c->phase == PHASE_LAST)
+		arena->counters.last_stop_total_ns += ns;
+	else
+		arena->counters.root_stop_total_ns += ns;
 	c->paused_ns += ns;
+	c->longest_ns = max(c->longest_ns, ns);
 }
 
 static int read_roots(struct gcarena *arena, struct gcarena_concurrent *c)
 {
-	u64 start = ktime_get_ns(), bytes;
+	u64 start = ktime_get_ns(), stopped, bytes;
 	int ret = gcarena_world_stop(arena);
 
 	if (ret)
@@ -210,7 +224,9 @@ static int read_roots(struct gcarena *arena, struct gcarena_concurrent *c)
 	c->marker.pause = slice_is_over;
 	gcarena_marker_resume(&c->marker);
 	gcarena_marker_set_helpers(&c->marker, 0);
+	stopped = ktime_get_ns();
 	ret = gcarena_roots_mark(arena, &c->marker, NULL, &bytes);
+	arena->counters.root_total_ns += ktime_get_ns() - stopped;
 	gcarena_marker_suspend(&c->marker);
 	gcarena_world_start(arena);
 	count_pause(arena, c, start);
@@ -277,15 +293,18 @@ static int trace(struct gcarena *arena, struct gcarena_concurrent *c)
 static void cycle_done(struct gcarena *arena, struct gcarena_concurrent *c)
 {
 	bool minor = c->kind == GCARENA_COLLECT_MINOR;
+	u64 ns = c->worked_ns + c->paused_ns;
 
 	arena->must_trace_all = false;
-	arena->trace_ns[minor] = c->worked_ns + c->paused_ns;
+	arena->trace_ns[minor] = ns;
 	arena->trace_steps[minor] = c->marker.steps;
 	arena->counters.cycles_concurrent++;
 	arena->counters.rounds += c->rounds + 1;
-	gcarena_pacer_cycle_done(&arena->pacer, minor, arena->heap.old.bytes,
-				 c->worked_ns + c->paused_ns);
-	gcarena_cycle_tell(arena, c->kind, 0, c->paused_ns);
+	arena->counters.rounds_last = c->rounds + 1;
+	gcarena_pacer_observe(&arena->pacer, gcarena_memory_overhead(arena));
+	gcarena_pacer_spent(&arena->pacer, ns, ktime_get_ns());
+	gcarena_pacer_cycle_done(&arena->pacer, minor, arena->heap.old.bytes, ns);
+	gcarena_cycle_tell(arena, c->kind, 0, c->paused_ns, c->longest_ns);
 	cycle_end(arena, c);
 }
 
@@ -419,6 +438,17 @@ int gcarena_concurrent_assist(struct gcarena *arena)
 	return steps ? assist(arena, arena->concurrent, steps) : 0;
 }
 
+/* Advance the cycle that is on, for a slice of time. Return: as slice(). */
+int gcarena_concurrent_step(struct gcarena *arena)
+{
+	struct gcarena_concurrent *c = arena->concurrent;
+
+	c->slice_end = ktime_get_ns() + SLICE_NS;
+	c->slice_steps = U64_MAX;
+	c->helpers = gcarena_helpers_beside(background_percent());
+	return slice(arena, c);
+}
+
 /* Complete the cycle that is on. Return: 0 or why it could not be. */
 int gcarena_concurrent_finish(struct gcarena *arena)
 {
@@ -461,11 +491,8 @@ static bool work_slice(struct gcarena *arena, unsigned int *missed)
 	if (c && file_count(arena->file) == 1) {
 		gcarena_concurrent_abandon(arena);
 	} else if (c) {
-		c->slice_end = start + SLICE_NS;
-		c->slice_steps = U64_MAX;
-		c->helpers = gcarena_helpers_beside(background_percent());
 		hurry = is_catching_up(c);
-		ret = slice(arena, c);
+		ret = gcarena_concurrent_step(arena);
 	}
 	mutex_unlock(&arena->lock);
 	if (ret != -EAGAIN)

@@ -30,6 +30,7 @@ union gcarena_args {
 	struct gcarena_stats stats;
 	struct gcarena_object object;
 	struct gcarena_pin pin;
+	struct gcarena_permanent permanent;
 	struct {
 		u32 size;
 		u32 flags;
@@ -85,9 +86,11 @@ static int ioctl_create(struct gcarena *arena, union gcarena_args *args)
 		params.gc_percent = arg->gc_percent;
 	if (arg->root_mode != GCARENA_ROOTS_DEFAULT)
 		params.root_mode = arg->root_mode;
+	params.memory_limit = arg->memory_limit;
 
 	if (params.reserve < GCARENA_RESERVE_MIN || params.reserve > GCARENA_RESERVE_MAX ||
-	    params.reserve % GCARENA_CHUNK_SIZE || !gcarena_percent_is_valid(params.gc_percent))
+	    params.reserve % GCARENA_CHUNK_SIZE || params.memory_limit > S64_MAX ||
+	    !gcarena_percent_is_valid(params.gc_percent))
 		return -EINVAL;
 	if (params.root_mode > GCARENA_ROOTS_ALL)
 		return -EOPNOTSUPP;
@@ -231,6 +234,11 @@ static int ioctl_unpin(struct gcarena *arena, union gcarena_args *args)
 	return gcarena_object_unpin(arena, args->pin.addr);
 }
 
+static int ioctl_permanent(struct gcarena *arena, union gcarena_args *args)
+{
+	return gcarena_object_permanent(arena, args->permanent.addr);
+}
+
 /**
  * struct command - one row of the table
  * @call: does the work on the copied structure
@@ -260,9 +268,9 @@ struct command {
 
 static const struct command commands[] = {
 	[_IOC_NR(GCARENA_IOC_INFO)] =
-		COMMAND(ioctl_info, gcarena_info, dirty_method, true),
+		COMMAND(ioctl_info, gcarena_info, memory_limit, true),
 	[_IOC_NR(GCARENA_IOC_CREATE)] =
-		COMMAND(ioctl_create, gcarena_create, gc_percent, false),
+		COMMAND(ioctl_create, gcarena_create, memory_limit, false),
 	[_IOC_NR(GCARENA_IOC_CLASSES)] =
 		COMMAND(ioctl_classes, gcarena_classes, reserved, true,
 			.reserved = offsetof(struct gcarena_classes, reserved)),
@@ -281,7 +289,7 @@ static const struct command commands[] = {
 		COMMAND(ioctl_free, gcarena_free, addr, false),
 	[_IOC_NR(GCARENA_IOC_COLLECT)] =
 		COMMAND(ioctl_collect, gcarena_collect, moved_bytes, true,
-			.flags = GCARENA_COLLECT_RELEASE,
+			.flags = GCARENA_COLLECT_RELEASE | GCARENA_COLLECT_PERMANENT,
 			.reserved = offsetof(struct gcarena_collect, reserved)),
 	[_IOC_NR(GCARENA_IOC_ROOTS_ADD)] =
 		COMMAND(ioctl_roots_add, gcarena_roots, len, false,
@@ -293,13 +301,15 @@ static const struct command commands[] = {
 		COMMAND(ioctl_set, gcarena_set, value, true,
 			.reserved = offsetof(struct gcarena_set, reserved)),
 	[_IOC_NR(GCARENA_IOC_STATS)] =
-		COMMAND(ioctl_stats, gcarena_stats, quiet_faults, true),
+		COMMAND(ioctl_stats, gcarena_stats, limit_throttled, true),
 	[_IOC_NR(GCARENA_IOC_OBJECT)] =
 		COMMAND(ioctl_object, gcarena_object, state, true),
 	[_IOC_NR(GCARENA_IOC_PIN)] =
 		COMMAND(ioctl_pin, gcarena_pin, addr, false),
 	[_IOC_NR(GCARENA_IOC_UNPIN)] =
 		COMMAND(ioctl_unpin, gcarena_pin, addr, false),
+	[_IOC_NR(GCARENA_IOC_PERMANENT)] =
+		COMMAND(ioctl_permanent, gcarena_permanent, addr, false),
 };
 
 static int check_common(const struct command *command, const union gcarena_args *args)

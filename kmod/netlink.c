@@ -151,6 +151,7 @@ static int put_params(struct sk_buff *skb, const struct gcarena_overview *o, u32
 	       put_u64(skb, GCARENA_A_ARENA_RESERVE, o->params.reserve) ?:
 	       put_u64(skb, GCARENA_A_ARENA_LIMIT, o->params.limit) ?:
 	       put_u64(skb, GCARENA_A_ARENA_MIN_HEAP, o->params.min_heap) ?:
+	       put_u64(skb, GCARENA_A_ARENA_MEMORY_LIMIT, o->params.memory_limit) ?:
 	       nla_put_s32(skb, GCARENA_A_ARENA_GC_PERCENT, o->params.gc_percent) ?:
 	       nla_put_u32(skb, GCARENA_A_ARENA_ROOT_MODE, o->params.root_mode) ?:
 	       nla_put_u32(skb, GCARENA_A_ARENA_DIRTY_METHOD, dirty_method);
@@ -162,6 +163,7 @@ static int put_numbers(struct sk_buff *skb, const struct gcarena_overview *o)
 	       put_u64(skb, GCARENA_A_ARENA_HEAP_OBJECTS, o->heap_objects) ?:
 	       put_u64(skb, GCARENA_A_ARENA_HEAP_BYTES, o->heap_bytes) ?:
 	       put_u64(skb, GCARENA_A_ARENA_BACKING_BYTES, o->backing_bytes) ?:
+	       put_u64(skb, GCARENA_A_ARENA_METADATA_BYTES, o->metadata_bytes) ?:
 	       put_u64(skb, GCARENA_A_ARENA_CYCLES, o->cycles) ?:
 	       put_u64(skb, GCARENA_A_ARENA_CYCLES_ABORTED, o->cycles_aborted) ?:
 	       put_u64(skb, GCARENA_A_ARENA_PAUSE_LAST_NS, o->pause_last_ns) ?:
@@ -311,6 +313,8 @@ static const struct knob {
 	{ GCARENA_A_ARENA_MIN_HEAP, GCARENA_PARAM_MIN_HEAP, "min_heap is not 0" },
 	{ GCARENA_A_ARENA_GC_PERCENT, GCARENA_PARAM_GC_PERCENT,
 	  "gc_percent is 1 to 1000000, or -1 for off" },
+	{ GCARENA_A_ARENA_MEMORY_LIMIT, GCARENA_PARAM_MEMORY_LIMIT,
+	  "memory_limit is a number of bytes below 2^63, or 0 for none" },
 };
 
 static s64 knob_value(const struct nlattr *attr)
@@ -385,7 +389,7 @@ static int arena_set(struct sk_buff *skb, struct genl_info *info)
 	if (some) {
 		ret = set_patiently(skb, info, arena);
 	} else {
-		GENL_SET_ERR_MSG(info, "nothing to set: say limit, min_heap or gc_percent");
+		GENL_SET_ERR_MSG(info, "nothing to set: say limit, min_heap, gc_percent or memory_limit");
 		ret = -EINVAL;
 	}
 	gcarena_find_end(arena);
@@ -770,6 +774,7 @@ static const struct nla_policy arena_set_policy[] = {
 	[GCARENA_A_ARENA_LIMIT] = { .type = NLA_U64 },
 	[GCARENA_A_ARENA_MIN_HEAP] = { .type = NLA_U64 },
 	[GCARENA_A_ARENA_GC_PERCENT] = { .type = NLA_S32 },
+	[GCARENA_A_ARENA_MEMORY_LIMIT] = { .type = NLA_U64 },
 };
 
 static const struct nla_policy collect_policy[] = {

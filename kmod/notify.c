@@ -69,7 +69,8 @@ static int put_end(struct sk_buff *skb, const struct notice *notice)
 	const struct gcarena *arena = notice->arena;
 	int ret;
 
-	ret = put_u64(skb, GCARENA_A_EVENT_DURATION_NS, event->duration_ns);
+	ret = put_u64(skb, GCARENA_A_EVENT_DURATION_NS, event->duration_ns) ?:
+	      put_u64(skb, GCARENA_A_EVENT_LONGEST_NS, event->longest_ns);
 	if (!ret && event->error)
 		return nla_put_u32(skb, GCARENA_A_EVENT_ERROR, event->error);
 	if (!ret && event->collect_kind == GCARENA_COLLECT_MINOR)

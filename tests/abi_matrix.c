@@ -58,8 +58,9 @@ NUMBER(STATS, 12);
 NUMBER(OBJECT, 13);
 NUMBER(PIN, 14);
 NUMBER(UNPIN, 15);
+NUMBER(PERMANENT, 16);
 
-SIZE(info, 80);
+SIZE(info, 88);
 AT(info, size, 0);
 AT(info, flags, 4);
 AT(info, abi_version, 8);
@@ -75,8 +76,9 @@ AT(info, nr_size_classes, 64);
 AT(info, max_small, 68);
 AT(info, created, 72);
 AT(info, dirty_method, 76);
+AT(info, memory_limit, 80);
 
-SIZE(create, 40);
+SIZE(create, 48);
 AT(create, size, 0);
 AT(create, flags, 4);
 AT(create, reserve, 8);
@@ -84,6 +86,7 @@ AT(create, limit, 16);
 AT(create, min_heap, 24);
 AT(create, root_mode, 32);
 AT(create, gc_percent, 36);
+AT(create, memory_limit, 40);
 
 SIZE(size_class, 16);
 AT(size_class, slot_size, 0);
@@ -176,7 +179,7 @@ AT(set, param, 8);
 AT(set, reserved, 12);
 AT(set, value, 16);
 
-SIZE(stats, 712);
+SIZE(stats, 800);
 AT(stats, size, 0);
 AT(stats, flags, 4);
 AT(stats, heap_objects, 8);
@@ -242,6 +245,17 @@ AT(stats, mark_shared, 680);
 AT(stats, quiet_bytes, 688);
 AT(stats, quiet_total, 696);
 AT(stats, quiet_faults, 704);
+AT(stats, clear_total_ns, 712);
+AT(stats, root_stop_total_ns, 720);
+AT(stats, last_stop_total_ns, 728);
+AT(stats, marked_objects, 736);
+AT(stats, marked_bytes, 744);
+AT(stats, rounds_last, 752);
+AT(stats, dirty_passes, 760);
+AT(stats, permanent_objects, 768);
+AT(stats, permanent_bytes, 776);
+AT(stats, limit_exceeded, 784);
+AT(stats, limit_throttled, 792);
 
 SIZE(object, 48);
 AT(object, size, 0);
@@ -259,7 +273,12 @@ AT(pin, size, 0);
 AT(pin, flags, 4);
 AT(pin, addr, 8);
 
-SIZE(event, 56);
+SIZE(permanent, 16);
+AT(permanent, size, 0);
+AT(permanent, flags, 4);
+AT(permanent, addr, 8);
+
+SIZE(event, 64);
 AT(event, size, 0);
 AT(event, kind, 4);
 AT(event, error, 8);
@@ -270,6 +289,7 @@ AT(event, time_ns, 24);
 AT(event, cycle, 32);
 AT(event, duration_ns, 40);
 AT(event, live_bytes, 48);
+AT(event, longest_ns, 56);
 
 /* ---- What a test works with ------------------------------------------------ */
 
@@ -484,6 +504,14 @@ static int fill_pin(struct env *env, void *arg)
 	return raw_alloc(env->arena.fd, 0, env->max_small + 1, (__u64 *)&pin->addr);
 }
 
+static int fill_permanent(struct env *env, void *arg)
+{
+	struct gcarena_permanent *permanent = arg;
+
+	permanent->size = sizeof(*permanent);
+	return raw_alloc(env->arena.fd, 0, env->max_small + 1, (__u64 *)&permanent->addr);
+}
+
 static int fill_unpin(struct env *env, void *arg)
 {
 	struct gcarena_pin *pin = arg;
@@ -560,14 +588,14 @@ FIXTURE_TEARDOWN(abi)
 
 FIXTURE_VARIANT_ADD(abi, info) {
 	.cmd = GCARENA_IOC_INFO,
-	.first_size = 80,
+	.first_size = 88,
 	.writes = true,
 	.fill = fill_info,
 };
 
 FIXTURE_VARIANT_ADD(abi, create) {
 	.cmd = GCARENA_IOC_CREATE,
-	.first_size = 40,
+	.first_size = 48,
 	.unmapped = -EBUSY,
 	.gone = -EBUSY,
 	.fill = fill_create,
@@ -658,7 +686,7 @@ FIXTURE_VARIANT_ADD(abi, free) {
 FIXTURE_VARIANT_ADD(abi, collect) {
 	.cmd = GCARENA_IOC_COLLECT,
 	.first_size = 88,
-	.known_flags = GCARENA_COLLECT_RELEASE,
+	.known_flags = GCARENA_COLLECT_RELEASE | GCARENA_COLLECT_PERMANENT,
 	.reserved = offsetof(struct gcarena_collect, reserved),
 	.writes = true,
 	.fresh = -ENXIO,
@@ -698,7 +726,7 @@ FIXTURE_VARIANT_ADD(abi, set) {
 
 FIXTURE_VARIANT_ADD(abi, stats) {
 	.cmd = GCARENA_IOC_STATS,
-	.first_size = 712,
+	.first_size = 800,
 	.writes = true,
 	.fill = fill_stats,
 };
@@ -729,6 +757,15 @@ FIXTURE_VARIANT_ADD(abi, unpin) {
 	.unmapped = -ENXIO,
 	.gone = -ENXIO,
 	.fill = fill_unpin,
+};
+
+FIXTURE_VARIANT_ADD(abi, permanent) {
+	.cmd = GCARENA_IOC_PERMANENT,
+	.first_size = 16,
+	.fresh = -EINVAL,
+	.unmapped = 0,
+	.gone = 0,
+	.fill = fill_permanent,
 };
 
 /* A structure of @bytes before the guard page: valid, with a zero tail. */
@@ -1156,6 +1193,9 @@ struct field_case {
 #define UNPIN(value, result) \
 	CASE(UNPIN, unpin, pin, addr, value, result)
 
+#define PERMANENT(value, result) \
+	CASE(PERMANENT, permanent, permanent, addr, value, result)
+
 #define CHUNK		GCARENA_CHUNK_SIZE
 
 static const struct field_case field_cases[] = {
@@ -1196,6 +1236,10 @@ static const struct field_case field_cases[] = {
 	CREATE(gc_percent, -2, -EINVAL),
 	CREATE(gc_percent, INT_MAX, -EINVAL),
 	CREATE(gc_percent, INT_MIN, -EINVAL),
+	CREATE(memory_limit, 1, 0),
+	CREATE(memory_limit, LLONG_MAX, 0),
+	CREATE(memory_limit, 1ULL << 63, -EINVAL),
+	CREATE(memory_limit, ~0ULL, -EINVAL),
 
 	TYPE(elem_size, 0, -EINVAL),
 	TYPE(elem_size, 4, -EINVAL),
@@ -1255,7 +1299,8 @@ static const struct field_case field_cases[] = {
 
 	COLLECT(kind, GCARENA_COLLECT_MINOR, 0),
 	COLLECT(kind, GCARENA_COLLECT_COMPACT, 0),
-	COLLECT(kind, 3, -EOPNOTSUPP),
+	COLLECT(kind, GCARENA_COLLECT_MAJOR, 0),
+	COLLECT(kind, 4, -EOPNOTSUPP),
 	COLLECT(kind, ~0U, -EOPNOTSUPP),
 	COLLECT(cycle, ~0ULL, 0),	/* only ever written */
 	COLLECT(moved_objects, ~0ULL, 0),	/* likewise */
@@ -1285,7 +1330,8 @@ static const struct field_case field_cases[] = {
 	DEL(addr, ~0ULL, -EINVAL),
 
 	SET(param, 0, -EOPNOTSUPP),
-	SET(param, 4, -EOPNOTSUPP),
+	SET(param, GCARENA_PARAM_MEMORY_LIMIT, 0),
+	SET(param, 5, -EOPNOTSUPP),
 	SET(param, ~0U, -EOPNOTSUPP),
 	SET(value, GCARENA_GC_PERCENT_OFF, 0),
 	SET(value, 1, 0),
@@ -1307,6 +1353,11 @@ static const struct field_case field_cases[] = {
 	UNPIN(0, -ENOENT),
 	UNPIN(KERNEL_ADDRESS, -ENOENT),
 	UNPIN(~0ULL, -ENOENT),
+	PERMANENT(0, -EINVAL),
+	PERMANENT(KERNEL_ADDRESS, -EINVAL),
+	PERMANENT(~0ULL, -EINVAL),
+	COLLECT(flags, GCARENA_COLLECT_PERMANENT, 0),
+	COLLECT(flags, GCARENA_COLLECT_PERMANENT << 1, -EOPNOTSUPP),
 };
 
 static void store(void *to, __u64 value, size_t bytes)
@@ -1371,6 +1422,7 @@ FIXTURE_VARIANT_ADD(fields, set) { .cmd = GCARENA_IOC_SET };
 FIXTURE_VARIANT_ADD(fields, object) { .cmd = GCARENA_IOC_OBJECT };
 FIXTURE_VARIANT_ADD(fields, pin) { .cmd = GCARENA_IOC_PIN };
 FIXTURE_VARIANT_ADD(fields, unpin) { .cmd = GCARENA_IOC_UNPIN };
+FIXTURE_VARIANT_ADD(fields, permanent) { .cmd = GCARENA_IOC_PERMANENT };
 
 TEST_F(fields, range)
 {
@@ -2354,7 +2406,12 @@ TEST_F(bare, set_returns_old_value)
 	EXPECT_EQ(ARENA_RESERVE, old);
 	EXPECT_EQ(0, raw_set(fd, GCARENA_PARAM_MIN_HEAP, 12345, &old));
 	EXPECT_EQ(4 * RAW_MIB, old);
+	EXPECT_EQ(0, raw_set(fd, GCARENA_PARAM_MEMORY_LIMIT, 7654321, &old));
+	EXPECT_EQ(0, old);
 	ASSERT_EQ(0, raw_info(fd, &info));
+	EXPECT_EQ(7654321, info.memory_limit);
+	EXPECT_EQ(0, raw_set(fd, GCARENA_PARAM_MEMORY_LIMIT, 0, &old));
+	EXPECT_EQ(7654321, old);
 	EXPECT_EQ(-1, info.gc_percent);
 	EXPECT_EQ(4 * CHUNK, info.limit);
 	EXPECT_EQ(12345, info.min_heap);
@@ -2380,6 +2437,12 @@ TEST_F(bare, set_limit_and_min_heap_ranges)
 		{ GCARENA_PARAM_MIN_HEAP, 0, -EINVAL },
 		{ GCARENA_PARAM_MIN_HEAP, -1, -EINVAL },
 		{ GCARENA_PARAM_MIN_HEAP, LLONG_MIN, -EINVAL },
+		{ GCARENA_PARAM_MEMORY_LIMIT, 1, 0 },
+		{ GCARENA_PARAM_MEMORY_LIMIT, 12345678, 0 },
+		{ GCARENA_PARAM_MEMORY_LIMIT, LLONG_MAX, 0 },
+		{ GCARENA_PARAM_MEMORY_LIMIT, -1, -EINVAL },
+		{ GCARENA_PARAM_MEMORY_LIMIT, LLONG_MIN, -EINVAL },
+		{ GCARENA_PARAM_MEMORY_LIMIT, 0, 0 },
 	};
 	size_t i;
 

@@ -423,6 +423,19 @@ static int call_unpin(struct world *w)
 	return raw_unpin(w->arena.fd, (uintptr_t)w->board->nodes);
 }
 
+static int call_permanent(struct world *w)
+{
+	return raw_permanent(w->arena.fd, (uintptr_t)w->board->nodes);
+}
+
+/* What is live: some have bitmaps, some have none yet. */
+static int call_permanent_all(struct world *w)
+{
+	struct gcarena_collect arg = { .size = sizeof(arg), .flags = GCARENA_COLLECT_PERMANENT };
+
+	return raw_ioctl(w->arena.fd, GCARENA_IOC_COLLECT, &arg);
+}
+
 static int call_roots_add(struct world *w)
 {
 	return raw_roots_add(w->arena.fd, &w->board->big[1], 8);
@@ -612,6 +625,8 @@ CALL(roots_add, .allocates = true, .after = call_roots_del);
 CALL(compact, .before = before_compact, .after = after_compact, .allocates = true);
 CALL(pin, .allocates = true, .after = call_unpin);
 CALL(unpin, .before = call_pin);
+CALL(permanent, .allocates = true);
+CALL(permanent_all, .allocates = true);
 CALL(roots_del, .before = before_roots_del);
 CALL(set);
 CALL(stats);

@@ -168,6 +168,10 @@ TEST_F(tool, set_and_collect)
 	EXPECT_EQ(250, info.gc_percent);
 	EXPECT_EQ(32 * RAW_MIB, info.limit);
 	EXPECT_JSON("-1\n", false, "v[\"gc_percent\"]", "set %d gc-percent=off", getpid());
+	EXPECT_JSON("8388608\n", false, "v[\"memory_limit\"]", "set %d memory-limit=8M", getpid());
+	ASSERT_EQ(0, raw_info(self->arena.fd, &info));
+	EXPECT_EQ(8 * RAW_MIB, info.memory_limit);
+	EXPECT_JSON("0\n", false, "v[\"memory_limit\"]", "set %d memory-limit=off", getpid());
 	EXPECT_JSON("2\n", false, "v[\"num_gc\"]", "collect @%u --release", self->id);
 	ASSERT_EQ(0, raw_stats(self->arena.fd, &stats));
 	EXPECT_EQ(2, stats.cycles);

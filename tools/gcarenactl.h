@@ -102,10 +102,10 @@ struct arena_record {
 	uint32_t pid;
 	char command[COMM_LEN];
 	uint32_t created;
-	uint64_t base, reserve, limit, min_heap;
+	uint64_t base, reserve, limit, min_heap, memory_limit;
 	int32_t gc_percent;
 	uint32_t root_mode, dirty_method, phase, processes;
-	uint64_t heap_objects, heap_alloc, heap_sys;
+	uint64_t heap_objects, heap_alloc, heap_sys, gc_sys;
 	uint64_t num_gc, num_aborted_gc, pause_last_ns, pause_max_ns;
 	uint64_t events, asked, done;
 	uint32_t done_error;

@@ -127,6 +127,7 @@ static int create(struct gca_arena *arena, const struct gca_options *options)
 		arg.min_heap = options->min_heap;
 		arg.root_mode = options->root_mode;
 		arg.gc_percent = options->gc_percent;
+		arg.memory_limit = options->memory_limit;
 	}
 	return gca_ioctl(arena, GCARENA_IOC_CREATE, &arg, GCA_OP_CREATE);
 }
@@ -265,10 +266,12 @@ static void fill_collection(struct gca_collection *result, const struct gcarena_
 GCA_PUBLIC int gca_collect_in(gca_arena *arena, enum gca_kind kind,
 			      struct gca_collection *result)
 {
+	const unsigned int flags = GCA_FULL_RELEASE | GCA_FULL_PERMANENT;
 	struct gcarena_collect arg = {
 		.size = sizeof(arg),
-		.flags = (unsigned int)kind & GCA_FULL_RELEASE ? GCARENA_COLLECT_RELEASE : 0,
-		.kind = (unsigned int)kind & ~(unsigned int)GCA_FULL_RELEASE,
+		.flags = ((unsigned int)kind & GCA_FULL_RELEASE ? GCARENA_COLLECT_RELEASE : 0) |
+			 ((unsigned int)kind & GCA_FULL_PERMANENT ? GCARENA_COLLECT_PERMANENT : 0),
+		.kind = (unsigned int)kind & ~flags,
 	};
 	int ret;
 
@@ -326,6 +329,21 @@ GCA_PUBLIC int gca_set_limit_in(gca_arena *arena, uint64_t limit, uint64_t *old)
 	if (!ret && old)
 		*old = before;
 	return ret;
+}
+
+GCA_PUBLIC int gca_set_memory_limit_in(gca_arena *arena, uint64_t limit, uint64_t *old)
+{
+	int64_t before = 0;
+	int ret = set(arena, GCARENA_PARAM_MEMORY_LIMIT, limit, &before);
+
+	if (!ret && old)
+		*old = before;
+	return ret;
+}
+
+GCA_PUBLIC int gca_set_memory_limit(uint64_t limit, uint64_t *old)
+{
+	return gca_set_memory_limit_in(NULL, limit, old);
 }
 
 static int change_roots(gca_arena *arena, unsigned long command, const void *start, size_t length)

@@ -87,6 +87,7 @@ static const struct sentence sentences[] = {
 	{ GCA_OP_FREE, ENOENT,
 	  "no object is there: it was freed before, or collected"
 	},
+	{ GCA_OP_FREE, EPERM, "the object was made permanent: it stays as long as the arena" },
 	{ GCA_OP_COLLECT, ETIMEDOUT,
 	  "a thread did not stop in time, so nothing was freed: try again, or see what keeps it in the kernel (gca_next_event() tells which)"
 	},

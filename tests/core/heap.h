@@ -15,6 +15,7 @@
 #include "../../kmod/sizeclass.c"
 #include "../../kmod/layout.c"
 #include "../../kmod/chunk.c"
+#include "../../kmod/permanent.c"
 #include "../../kmod/span.c"
 #include "../../kmod/sweep.c"
 #include "../../kmod/mark.c"

@@ -534,10 +534,14 @@ long op_collect(struct worker *w)
 {
 	struct gcarena_collect collect = {
 		.flags = below(w, DICE_VALUE, 2) ? GCARENA_COLLECT_RELEASE : 0,
-		.kind = below(w, DICE_VALUE, GCARENA_COLLECT_COMPACT + 1),
+		.kind = below(w, DICE_VALUE, GCARENA_COLLECT_MAJOR + 1),
 	};
 	bool exact = true;
-	long ret = command(w, choose_fd(w), GCARENA_IOC_COLLECT, &collect, sizeof(collect), &exact);
+	long ret;
+
+	if (one_in(w, DICE_VALUE, 40))
+		collect.flags |= GCARENA_COLLECT_PERMANENT;
+	ret = command(w, choose_fd(w), GCARENA_IOC_COLLECT, &collect, sizeof(collect), &exact);
 
 	if (exact && !ret)
 		expect(collect.cycle, "COLLECT: cycle");
@@ -618,4 +622,15 @@ long op_pin(struct worker *w)
 long op_unpin(struct worker *w)
 {
 	return change_pin(w, GCARENA_IOC_UNPIN);
+}
+
+/* For good: seldom, or arenas are full of it. */
+long op_permanent(struct worker *w)
+{
+	struct gcarena_permanent args = { .addr = choose_object(w) + below(w, DICE_VALUE, 64) };
+
+	if (one_in(w, DICE_VALUE, 4))
+		args.addr = choose_memory(w);
+	return command(w, choose_fd_of(w, args.addr), GCARENA_IOC_PERMANENT, &args, sizeof(args),
+		       NULL);
 }

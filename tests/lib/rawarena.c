@@ -262,6 +262,13 @@ int raw_unpin(int fd, __u64 addr)
 	return raw_ioctl(fd, GCARENA_IOC_UNPIN, &pin);
 }
 
+int raw_permanent(int fd, __u64 addr)
+{
+	struct gcarena_permanent arg = { .size = sizeof(arg), .addr = addr };
+
+	return raw_ioctl(fd, GCARENA_IOC_PERMANENT, &arg);
+}
+
 int raw_refill(int fd, __u32 size_class, __u32 layout, struct gcarena_span *spans,
 	       __u32 nr)
 {

@@ -80,6 +80,7 @@
 #define GCARENA_IOC_OBJECT	_IO(GCARENA_IOC_TYPE, 0x0d)
 #define GCARENA_IOC_PIN		_IO(GCARENA_IOC_TYPE, 0x0e)
 #define GCARENA_IOC_UNPIN	_IO(GCARENA_IOC_TYPE, 0x0f)
+#define GCARENA_IOC_PERMANENT	_IO(GCARENA_IOC_TYPE, 0x10)
 
 /**
  * enum gcarena_layout - where an object's pointers are
@@ -120,6 +121,9 @@ enum gcarena_root_mode {
 #define GCARENA_FEATURE_MINOR		(1ULL << 6)	/* GCARENA_COLLECT_MINOR */
 #define GCARENA_FEATURE_COMPACT		(1ULL << 7)	/* GCARENA_COLLECT_COMPACT, pins, slots */
 #define GCARENA_FEATURE_CONCURRENT	(1ULL << 8)	/* traces while the program runs */
+#define GCARENA_FEATURE_MEMORY_LIMIT	(1ULL << 9)	/* GCARENA_PARAM_MEMORY_LIMIT */
+#define GCARENA_FEATURE_MAJOR		(1ULL << 10)	/* GCARENA_COLLECT_MAJOR */
+#define GCARENA_FEATURE_PERMANENT	(1ULL << 11)	/* GCARENA_IOC_PERMANENT */
 
 /* Values of gc_percent */
 #define GCARENA_GC_PERCENT_DEFAULT	0	/* at creation: take the default, 100 */
@@ -159,6 +163,7 @@ enum gcarena_dirty_method {
  * @max_small: largest object that spans hold; larger ones need ALLOC, bytes
  * @created: 1 when the arena's parameters are fixed (CREATE or mmap() was done)
  * @dirty_method: enum gcarena_dirty_method: how written pages are found
+ * @memory_limit: all memory should stay below this, bytes; 0: no such limit
  *
  * Works on every arena in any state. Errors: the common ones.
  */
@@ -178,6 +183,7 @@ struct gcarena_info {
 	__u32 max_small;
 	__u32 created;
 	__u32 dirty_method;
+	__aligned_u64 memory_limit;
 };
 
 /**
@@ -194,6 +200,7 @@ struct gcarena_info {
  * @gc_percent: the heap may grow by this many percent of what the last cycle
  *	found live before the next one starts; GCARENA_GC_PERCENT_DEFAULT or
  *	_OFF, or 1 to GCARENA_GC_PERCENT_MAX
+ * @memory_limit: see GCARENA_PARAM_MEMORY_LIMIT; 0: none
  *
  * Optional: mmap() of an arena that was not created takes all defaults.
  *
@@ -209,6 +216,7 @@ struct gcarena_create {
 	__aligned_u64 min_heap;
 	__u32 root_mode;
 	__s32 gc_percent;
+	__aligned_u64 memory_limit;
 };
 
 /**
@@ -413,7 +421,7 @@ struct gcarena_alloc {
  * Errors besides the common ones: EINVAL @addr is inside an object, not at its
  * start, or not in the arena; ENOENT no object is there (freed already, or
  * collected); EBUSY the slot was handed out free to a thread that still has the
- * span: only that thread knows its state. A thread puts slots of its own spans
+ * span: only that thread knows its state; EPERM the object is permanent. A thread puts slots of its own spans
  * back by setting their bits; those of others are left to the collector.
  */
 struct gcarena_free {
@@ -431,15 +439,24 @@ struct gcarena_free {
  *	there was none yet, it is a full one
  * @GCARENA_COLLECT_COMPACT: as FULL; then move objects to fewer chunks, change the pointers
  *	to them, and give all empty chunks back. See below for what moves
+ * @GCARENA_COLLECT_MAJOR: as FULL, but trace while the program runs, and stop it a few times
+ *	for moments only. The caller traces, until it is done. Events and statistics tell
+ *	of it as of a FULL one that was concurrent
+ *
+ * FULL, MINOR and COMPACT stop the program once, from beginning to end. (A MINOR one that is
+ * asked for while a concurrent one is on completes that instead.)
  */
 enum gcarena_collect_kind {
 	GCARENA_COLLECT_FULL	= 0,
 	GCARENA_COLLECT_MINOR	= 1,
 	GCARENA_COLLECT_COMPACT	= 2,
+	GCARENA_COLLECT_MAJOR	= 3,
 };
 
 /* Give all empty chunks back to the system, also those the heap will need soon. */
 #define GCARENA_COLLECT_RELEASE	(1U << 0)
+/* Then make all objects permanent that are left (GCARENA_IOC_PERMANENT). Not with MAJOR. */
+#define GCARENA_COLLECT_PERMANENT	(1U << 1)
 
 /**
  * struct gcarena_collect - collect now (GCARENA_IOC_COLLECT)
@@ -448,7 +465,8 @@ enum gcarena_collect_kind {
  * @kind: enum gcarena_collect_kind
  * @reserved: must be zero
  * @cycle: out: number of this collection, from 1
- * @pause_ns: out: time for which the program could not run, ns
+ * @pause_ns: out: time for which the program could not run, ns; the sum, if it was stopped
+ *	several times
  * @live_objects: out: objects found reachable
  * @live_bytes: out: bytes of their slots
  * @freed_objects: out: objects freed by this collection. Free slots of spans that
@@ -462,11 +480,18 @@ enum gcarena_collect_kind {
  * mode. No signal is sent, and no system call is interrupted: threads that sleep
  * in one are left asleep.
  *
- * Errors besides the common ones: EOPNOTSUPP unknown @kind; ETIMEDOUT a thread did
+ * Errors besides the common ones: EOPNOTSUPP unknown @kind, or MAJOR with
+ * GCARENA_COLLECT_PERMANENT; ENOMEM, EINTR with that: no object was made permanent, but the
+ * collection may have been completed; ETIMEDOUT a thread did
  * not stop in time: within 10 s, or what the module parameter ``stop_timeout_ms`` says (an
  * event and &struct gcarena_stats.stop_timeout_pid tell which); EFAULT an added root range
  * cannot be read; EIO the module parameter ``verify`` is on, and an object would have been
  * lost (the kernel log tells). A collection that fails frees nothing.
+ *
+ * What dies while MAJOR traces may be found dead by the next collection only. It frees
+ * what FULL would have freed when it was called, and numbers count what others freed
+ * meanwhile, too. When another thread asks for a collection that is none of MINOR while
+ * this one is on, that takes its place. Killed, it is left to the kernel's own threads.
  *
  * What COMPACT moves: objects of a registered type or NOSCAN, of at most max_small bytes,
  * that are not pinned and lie in no span that a thread holds. An object is pinned by
@@ -559,17 +584,45 @@ struct gcarena_pin {
 };
 
 /**
+ * struct gcarena_permanent - make an object permanent (GCARENA_IOC_PERMANENT)
+ * @size: sizeof(struct gcarena_permanent)
+ * @flags: must be zero
+ * @addr: any address inside the object
+ *
+ * A permanent object is never freed, by whatever collection or by FREE, as long as the
+ * arena is there. It is a root: what it points to is reachable, and when it is written to
+ * later, what it points to then. Minor collections read of it what was written since the
+ * last one, full ones all of it once, unless it is NOSCAN; but they need not find it. It does
+ * not move, nor does what shares its span. For what a program sets up once and keeps: most
+ * cheaply with GCARENA_COLLECT_PERMANENT, for all that there is, and after COMPACT, in
+ * the same call, for all of it in one place. Not undone by anything.
+ *
+ * Errors besides the common ones: EINVAL @addr is not in the arena; ENOENT no object is there.
+ */
+struct gcarena_permanent {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 addr;
+};
+
+/**
  * enum gcarena_param - what GCARENA_IOC_SET sets
  * @GCARENA_PARAM_GC_PERCENT: see &struct gcarena_create.gc_percent; 1 to
  *	GCARENA_GC_PERCENT_MAX, or GCARENA_GC_PERCENT_OFF
  * @GCARENA_PARAM_LIMIT: see &struct gcarena_create.limit; not 0. May be below what the
  *	arena holds now: then nothing more is taken until it fits again
  * @GCARENA_PARAM_MIN_HEAP: see &struct gcarena_create.min_heap; not 0
+ * @GCARENA_PARAM_MEMORY_LIMIT: a soft limit, as Go's GOMEMLIMIT: collections begin so early
+ *	that backing and metadata together stay below so many bytes, also where gc_percent
+ *	is off, and empty chunks are given back to get there. When the live objects do not
+ *	fit, or collecting would take more than half of the time, more is taken, up to
+ *	the limit of GCARENA_PARAM_LIMIT. 0: no such limit
  */
 enum gcarena_param {
 	GCARENA_PARAM_GC_PERCENT	= 1,
 	GCARENA_PARAM_LIMIT		= 2,
 	GCARENA_PARAM_MIN_HEAP		= 3,
+	GCARENA_PARAM_MEMORY_LIMIT	= 4,
 };
 
 /**
@@ -665,6 +718,18 @@ struct gcarena_set {
  *	so that looks for written pages leave it out
  * @quiet_total: how often a chunk of it became so
  * @quiet_faults: page faults that mapped one again
+ * @clear_total_ns: time that full collections spent clearing marks, ns
+ * @root_stop_total_ns: of the pauses, those of concurrent collections for roots alone, ns
+ * @last_stop_total_ns: of the pauses, those that end concurrent collections, ns
+ * @marked_objects: objects found by tracing, by all collections; a minor one finds young ones
+ * @marked_bytes: bytes of their slots
+ * @rounds_last: of @rounds, those of the last concurrent collection
+ * @dirty_passes: looks for written pages
+ * @permanent_objects: of @old_objects, those that are never freed (GCARENA_IOC_PERMANENT)
+ * @permanent_bytes: bytes of their slots
+ * @limit_exceeded: times that memory was taken above GCARENA_PARAM_MEMORY_LIMIT
+ * @limit_throttled: collections for its sake that did not happen, as too much time had been
+ *	spent already
  *
  * Always works, on an arena not yet created too (all zero). Counters fit
  * together at one moment: the arena's lock is held.
@@ -735,6 +800,17 @@ struct gcarena_stats {
 	__aligned_u64 quiet_bytes;
 	__aligned_u64 quiet_total;
 	__aligned_u64 quiet_faults;
+	__aligned_u64 clear_total_ns;
+	__aligned_u64 root_stop_total_ns;
+	__aligned_u64 last_stop_total_ns;
+	__aligned_u64 marked_objects;
+	__aligned_u64 marked_bytes;
+	__aligned_u64 rounds_last;
+	__aligned_u64 dirty_passes;
+	__aligned_u64 permanent_objects;
+	__aligned_u64 permanent_bytes;
+	__aligned_u64 limit_exceeded;
+	__aligned_u64 limit_throttled;
 };
 
 /* Bits of &struct gcarena_object.state */
@@ -746,10 +822,12 @@ struct gcarena_stats {
  * enum gcarena_region - how old an object is
  * @GCARENA_REGION_YOUNG: allocated since the last collection
  * @GCARENA_REGION_OLD: survived a collection
+ * @GCARENA_REGION_PERMANENT: is never freed: GCARENA_IOC_PERMANENT
  */
 enum gcarena_region {
 	GCARENA_REGION_YOUNG	= 0,
 	GCARENA_REGION_OLD	= 1,
+	GCARENA_REGION_PERMANENT = 2,
 };
 
 /**
@@ -810,10 +888,15 @@ enum gcarena_event_kind {
  * @cycle: number of the last collection that was completed
  * @duration_ns: for how long the program could not run, ns
  * @live_bytes: CYCLE: bytes of the slots found reachable
+ * @longest_ns: a concurrent collection stops the program several times: the longest of the
+ *	stops that @duration_ns is the sum of, ns
  *
  * read() waits for an event, unless the descriptor is O_NONBLOCK. poll() says POLLIN when
  * there is one. All processes that share an arena share its events: each is read once.
  * What is not read is overwritten once there are GCARENA_EVENTS_MAX newer ones.
+ *
+ * A buffer that has room for the first version of the structure alone, up to @live_bytes,
+ * gets events of that size.
  *
  * Errors of read(): EINVAL the buffer has no room for an event; EAGAIN there is none
  * (O_NONBLOCK); EFAULT the buffer is not writable: nothing is lost; EINTR a signal.
@@ -829,6 +912,7 @@ struct gcarena_event {
 	__aligned_u64 cycle;
 	__aligned_u64 duration_ns;
 	__aligned_u64 live_bytes;
+	__aligned_u64 longest_ns;
 };
 
 #endif /* _UAPI_LINUX_GCARENA_H */

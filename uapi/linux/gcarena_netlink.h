@@ -60,7 +60,8 @@
  * @GCARENA_CMD_ARENA_GET: do: one arena, by ID, or by PID: the first that it owns or
  *	maps. Dump: all arenas, or with PID those that it owns or maps. Replies are
  *	&enum gcarena_a_arena
- * @GCARENA_CMD_ARENA_SET: set LIMIT, MIN_HEAP, GC_PERCENT of an arena, all or none
+ * @GCARENA_CMD_ARENA_SET: set LIMIT, MIN_HEAP, GC_PERCENT, MEMORY_LIMIT of an
+ *	arena, all or none
  * @GCARENA_CMD_COLLECT: have a kernel worker collect an arena (KIND, RELEASE). Replies at
  *	once, with ASKED: the collection has been done when DONE has come that far
  * @GCARENA_CMD_STATS_GET: do, dump: statistics, &enum gcarena_a_stats
@@ -138,6 +139,8 @@ enum gcarena_phase {
  * @GCARENA_A_ARENA_ASKED: u64: number of the last COLLECT, from 1
  * @GCARENA_A_ARENA_DONE: u64: the last COLLECT that was carried out
  * @GCARENA_A_ARENA_DONE_ERROR: u32: the errno it failed with, or 0
+ * @GCARENA_A_ARENA_MEMORY_LIMIT: u64: see GCARENA_PARAM_MEMORY_LIMIT; 0: none
+ * @GCARENA_A_ARENA_METADATA_BYTES: u64: see &struct gcarena_stats.metadata_bytes
  *
  * Read without waiting, while the program runs: numbers may not fit together.
  */
@@ -170,6 +173,8 @@ enum gcarena_a_arena {
 	GCARENA_A_ARENA_ASKED,
 	GCARENA_A_ARENA_DONE,
 	GCARENA_A_ARENA_DONE_ERROR,
+	GCARENA_A_ARENA_MEMORY_LIMIT,
+	GCARENA_A_ARENA_METADATA_BYTES,
 	/* private: */
 	__GCARENA_A_ARENA_MAX,
 	GCARENA_A_ARENA_MAX = __GCARENA_A_ARENA_MAX - 1
@@ -281,7 +286,7 @@ enum gcarena_a_span {
  * @GCARENA_A_EVENT_CYCLE: u64: CYCLE_: number of the last completed cycle
  * @GCARENA_A_EVENT_HEAP_BYTES: u64: CYCLE_: bytes of slots in use, at its begin
  * @GCARENA_A_EVENT_ERROR: u32: CYCLE_END: it was given up, and has freed nothing: errno.
- *	Of what follows, DURATION_NS alone is there
+ *	Of what follows, DURATION_NS and LONGEST_NS alone are there
  * @GCARENA_A_EVENT_DURATION_NS: u64: CYCLE_END: for how long the program could not run
  * @GCARENA_A_EVENT_STOP_NS: u64: CYCLE_END: part of it spent stopping threads
  * @GCARENA_A_EVENT_ROOT_NS: u64: CYCLE_END: part of it spent reading roots
@@ -292,6 +297,7 @@ enum gcarena_a_span {
  * @GCARENA_A_EVENT_DIRTY_PAGES: u64: CYCLE_END, of a minor one: pages found written
  * @GCARENA_A_EVENT_LIVE_BYTES: u64: CYCLE_END: bytes of slots found reachable
  * @GCARENA_A_EVENT_GOAL_BYTES: u64: CYCLE_END: &struct gcarena_stats.next_gc
+ * @GCARENA_A_EVENT_LONGEST_NS: u64: CYCLE_END: see &struct gcarena_event.longest_ns
  */
 enum gcarena_a_event {
 	GCARENA_A_EVENT_UNSPEC,
@@ -316,6 +322,7 @@ enum gcarena_a_event {
 	GCARENA_A_EVENT_DIRTY_PAGES,
 	GCARENA_A_EVENT_LIVE_BYTES,
 	GCARENA_A_EVENT_GOAL_BYTES,
+	GCARENA_A_EVENT_LONGEST_NS,
 	/* private: */
 	__GCARENA_A_EVENT_MAX,
 	GCARENA_A_EVENT_MAX = __GCARENA_A_EVENT_MAX - 1
