@@ -142,7 +142,6 @@ int gcarena_dirty_take(struct gcarena *arena, struct gcarena_dirty *dirty)
 		seen += (u64)nr * GCARENA_CHUNK_PAGES;
 		first += nr;
 	}
-	arena->quiet.looks++;
 	dirty->page = 0;
 	found = bitmap_weight(dirty->pages, dirty->nr_pages);
 	arena->counters.dirty_pages_last = found;
