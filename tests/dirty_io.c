@@ -442,7 +442,7 @@ static void hop_all(struct __test_metadata *_metadata, FIXTURE_DATA(dirty_io) *s
 	for (n = 0; n < ARRAY_SIZE(all_ways); n++)
 		check_hops(_metadata, self, n, &rng);
 	ASSERT_EQ(0, raw_stats(gca_fd(self->ways.arena), &stats));
-	EXPECT_LT(20, stats.cycles_concurrent);
+	EXPECT_LT(5, stats.cycles_concurrent);
 	EXPECT_EQ(0, stats.cycles_aborted);
 	TH_LOG("%llu cycles, %llu minor, %llu concurrent", stats.cycles, stats.cycles_minor,
 	       stats.cycles_concurrent);

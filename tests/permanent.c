@@ -126,7 +126,8 @@ TEST_F_TIMEOUT(permanent, nothing_frees_it, 120)
 		EXPECT_EQ(GCARENA_REGION_OLD, region_of(self, young));
 		EXPECT_EQ(1, stats_of(self).permanent_objects);
 		EXPECT_EQ(64, stats_of(self).permanent_bytes);
-		EXPECT_EQ(2, stats_of(self).old_objects);
+		/* After a minor one, what died old is there as well. */
+		EXPECT_LE(2, stats_of(self).old_objects);
 		/* What is stored in it now. */
 		old = young;
 		young = object_new(self->arena);

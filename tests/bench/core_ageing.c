@@ -17,7 +17,8 @@
  *	written		pages found written, in the mean
  *	more		clean pages, in the mean, that would have to be remembered besides
  *	work		objects traced and old ones read, for each MiB allocated, with ageing by
- *			without: in minor cycles, and in the full ones that come when promoted bytes have filled
+ *			without: in minor cycles, and in the full ones that come when promoted
+ *			bytes have filled
  *			the room (as much as lives); below 1 ageing would pay
  *
  *	core_ageing [seed]
@@ -202,8 +203,10 @@ static void find_alive(void)
 
 /* ---- A cycle --------------------------------------------------------------------------------- */
 
+typedef void (*old_fn)(const struct heap_span *span, u64 at, void *data);
+
 /* Call for each old object, with the last argument. */
-static void for_each_old(void (*call)(const struct heap_span *span, u64 at, void *data), void *data)
+static void for_each_old(old_fn call, void *data)
 {
 	struct heap_span *span;
 	unsigned int w;
@@ -212,8 +215,8 @@ static void for_each_old(void (*call)(const struct heap_span *span, u64 at, void
 	while ((span = gcarena_span_next(&heap, &pos))) {
 		for (w = 0; w < gcarena_span_nr_words(span); w++) {
 			for (rest = span->words[w].mark; rest; rest &= rest - 1)
-				call(span, span->start + (w * 64 + __ffs64(rest)) * span->slot_bytes,
-				     data);
+				call(span, span->start +
+				     (w * 64 + __ffs64(rest)) * span->slot_bytes, data);
 		}
 	}
 }
@@ -528,7 +531,8 @@ static void prepare(u64 limit)
 /* Objects traced for each MiB allocated; @promoted: bytes that become old of each that is young. */
 static double work(double objects, double promoted)
 {
-	double live_bytes = sum.live_bytes / sum.cycles, live_objects = sum.live_objects / sum.cycles;
+	double live_bytes = sum.live_bytes / sum.cycles;
+	double live_objects = sum.live_objects / sum.cycles;
 	double young = sum.young / sum.cycles / MIB;
 
 	return objects / young + promoted * MIB / live_bytes * live_objects;
@@ -539,12 +543,14 @@ static void report(const char *name, u64 limit)
 	double kept = (sum.kept_objects + sum.scanned) / sum.cycles;
 	double stay = (sum.cohort_objects - sum.dead_objects) / sum.cycles;
 	double now = work(kept, sum.kept / sum.young);
-	double aged = work(kept + stay + sum.scanned_more / sum.cycles, sum.kept / sum.young * (1 - sum.dead / sum.cohort));
+	double aged = work(kept + stay + sum.scanned_more / sum.cycles,
+			   sum.kept / sum.young * (1 - sum.dead / sum.cohort));
 
 	printf("| %s | %llu MiB | %llu + %llu | %.1f %% | %.0f %% | %.0f | %.0f | %.2f |\n", name,
 	       (unsigned long long)(limit / MIB), (unsigned long long)sum.cycles,
 	       (unsigned long long)sum.fulls, 100 * sum.kept / sum.young,
-	       100 * sum.dead / sum.cohort, sum.written / sum.cycles, sum.more / sum.cycles, aged / now);
+	       100 * sum.dead / sum.cohort, sum.written / sum.cycles, sum.more / sum.cycles,
+	       aged / now);
 	fflush(stdout);
 }
 
