@@ -180,7 +180,6 @@ void gcarena_destroy(struct gcarena *arena)
 	if (arena->created) {
 		/* Nobody else can hold it; the core's functions expect it held. */
 		mutex_lock(&arena->lock);
-		gcarena_concurrent_abandon(arena);
 		gcarena_owners_destroy(arena);
 		gcarena_mappings_reap(arena, true);
 		gcarena_heap_destroy(&arena->heap);

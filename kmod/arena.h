@@ -19,7 +19,8 @@
  *	arena->park_lock	spin lock: arena->parkers and their state
  *	arena->mappings_lock	spin lock: arena->mappings, base
  *
- * Innermost are those of the list of arenas (registry.c) and of requests (request.c).
+ * Innermost are those of the list of arenas and of names (registry.c), and of requests
+ * (request.c).
  * Netlink (netlink.c) tries arena->lock and gives up: its own locks are everybody's.
  *
  * Page tables are walked through the arena's inode: its i_mmap_rwsem, the kernel's, is
@@ -155,6 +156,9 @@ struct gcarena_overview {
 	u64 cycles_aborted;
 	u64 pause_last_ns;
 	u64 pause_max_ns;
+	u64 pause_total_ns;
+	u64 alloc_bytes;
+	u64 limit_hits;
 };
 
 /*
@@ -213,6 +217,7 @@ struct gcarena_counters {
 	u64 dirty_passes;
 	u64 limit_exceeded;
 	u64 limit_throttled;
+	u64 limit_hits;
 };
 
 /**
@@ -412,6 +417,7 @@ int gcarena_collect_locked(struct gcarena *arena, struct gcarena_collect *arg);
 int gcarena_collect_if_due(struct gcarena *arena);
 int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort *effort);
 void gcarena_space_renew(struct gcarena *arena);
+void gcarena_out_of_space(struct gcarena *arena, int error);
 
 bool gcarena_generational_default(u32 dirty_method);
 

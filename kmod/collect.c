@@ -164,16 +164,43 @@ void gcarena_cycle_tell(struct gcarena *arena, enum gcarena_collect_kind kind, i
 	trace_gcarena_cycle_end(arena->entry.id, kind, c->cycles, error, ns, event.live_bytes);
 }
 
+/**
+ * gcarena_cycle_dropped() - a cycle that was announced is of no use any more
+ * @arena: the arena
+ * @kind: what kind it was
+ * @ns: for how long the program could not run
+ * @longest: the longest of the times that it was stopped for
+ *
+ * It has not failed, and so it is not counted, and not told to the program.
+ */
+void gcarena_cycle_dropped(struct gcarena *arena, enum gcarena_collect_kind kind, u64 ns,
+			   u64 longest)
+{
+	struct gcarena_event event = {
+		.kind = GCARENA_EVENT_ABORTED,
+		.error = ECANCELED,
+		.collect_kind = kind,
+		.duration_ns = ns,
+		.longest_ns = longest,
+		.cycle = arena->counters.cycles,
+	};
+
+	gcarena_notify_end(arena, &event);
+	trace_gcarena_cycle_end(arena->entry.id, kind, event.cycle, -ECANCELED, ns, 0);
+}
+
 /* Sweep what the last cycle left. Return: 0 or -EINTR. */
 int gcarena_sweep_now(struct gcarena *arena)
 {
 	struct heap_tally freed = arena->heap.freed;
+	u32 phase = arena->notify.phase;
 	u64 start = ktime_get_ns(), ns;
 	int ret;
 
 	gcarena_phase_set(&arena->notify, GCARENA_PHASE_SWEEP);
 	ret = gcarena_sweep_all(&arena->heap);
-	gcarena_phase_set(&arena->notify, GCARENA_PHASE_IDLE);
+	/* A concurrent cycle may be on. */
+	gcarena_phase_set(&arena->notify, phase);
 	ns = ktime_get_ns() - start;
 	arena->counters.sweep_total_ns += ns;
 	if (arena->heap.freed.objects != freed.objects)
@@ -181,6 +208,19 @@ int gcarena_sweep_now(struct gcarena *arena)
 				    arena->heap.freed.objects - freed.objects,
 				    arena->heap.freed.bytes - freed.bytes, ns);
 	return ret;
+}
+
+/* The program's allocation fails with @error: tell, if that is for want of memory. */
+void gcarena_out_of_space(struct gcarena *arena, int error)
+{
+	lockdep_assert_held(&arena->lock);
+	if (error != -ENOSPC && error != -ENOMEM)
+		return;
+	arena->counters.limit_hits++;
+	trace_gcarena_limit_hit(arena->entry.id, error, arena->heap.used.bytes,
+				(u64)arena->heap.nr_chunks << GCARENA_CHUNK_SHIFT,
+				arena->params.limit);
+	gcarena_notify_limit(arena, error);
 }
 
 /* A cycle begins: tell who listens. */
@@ -208,8 +248,10 @@ static int stop_and_trace(struct gcarena *arena, enum gcarena_collect_kind kind,
 		gcarena_phase_set(&arena->notify, GCARENA_PHASE_MARK);
 		gcarena_owners_reap(arena);
 		ret = kind == GCARENA_COLLECT_MINOR ? trace_young(arena) : trace_all(arena);
-		if (!ret && arena->move)
+		if (!ret && arena->move) {
+			gcarena_phase_set(&arena->notify, GCARENA_PHASE_COMPACT);
 			*moving = gcarena_move_run(arena);
+		}
 		gcarena_world_start(arena);
 	}
 	ns = ktime_get_ns() - start;

@@ -21,6 +21,8 @@ void gcarena_count_pause(struct gcarena_counters *c, u64 ns);
 void gcarena_cycle_announce(struct gcarena *arena, enum gcarena_collect_kind kind);
 void gcarena_cycle_tell(struct gcarena *arena, enum gcarena_collect_kind kind, int error, u64 ns,
 			u64 longest);
+void gcarena_cycle_dropped(struct gcarena *arena, enum gcarena_collect_kind kind, u64 ns,
+			   u64 longest);
 int gcarena_sweep_now(struct gcarena *arena);
 
 /* concurrent.c */

@@ -35,6 +35,7 @@
 #include "collect.h"
 #include "compat.h"
 #include "helper.h"
+#include "trace.h"
 #include "zeal.h"
 
 #define SLICE_NS	NSEC_PER_MSEC
@@ -138,6 +139,7 @@ static bool slice_is_over(const struct gcarena_marker *m)
 static void cycle_end(struct gcarena *arena, struct gcarena_concurrent *c)
 {
 	arena->concurrent = NULL;
+	gcarena_phase_set(&arena->notify, GCARENA_PHASE_IDLE);
 	if (c->phase > PHASE_SWEEP) {
 		arena->counters.mark_overflows += c->marker.overflows;
 		gcarena_count_marked(&arena->counters, &c->marker);
@@ -152,11 +154,16 @@ static void cycle_end(struct gcarena *arena, struct gcarena_concurrent *c)
 /* Another cycle is to begin, or the arena ends. Its marks are of no use. */
 void gcarena_concurrent_abandon(struct gcarena *arena)
 {
-	if (!arena->concurrent)
+	struct gcarena_concurrent *c = arena->concurrent;
+
+	if (!c)
 		return;
 	/* It tells nothing of how long such a cycle takes. */
 	gcarena_pacer_cycle_dropped(&arena->pacer);
-	cycle_end(arena, arena->concurrent);
+	/* What was announced has its end. */
+	if (c->phase > PHASE_SWEEP)
+		gcarena_cycle_dropped(arena, c->kind, c->paused_ns, c->longest_ns);
+	cycle_end(arena, c);
 }
 
 /* It cannot be done: the heap grows on, and the next one will be a full one. */
@@ -180,13 +187,15 @@ static int trace_begin(struct gcarena *arena, struct gcarena_concurrent *c)
 	/* What is marked must be what was reachable, or there is no knowing what is old. */
 	if (arena->must_trace_all || !arena->counters.cycles)
 		c->kind = GCARENA_COLLECT_FULL;
+	/* If it can be begun or not: what is told to be given up has been told to begin. */
+	gcarena_cycle_announce(arena, c->kind);
 	ret = gcarena_trace_init(arena, &c->marker);
 	if (ret)
 		return ret;
+	gcarena_phase_set(&arena->notify, GCARENA_PHASE_TRACE);
 	c->phase = c->kind == GCARENA_COLLECT_MINOR ? PHASE_ROOTS : PHASE_CLEAR;
 	arena->must_trace_all = true;
 	gcarena_spans_hold(&arena->heap);
-	gcarena_cycle_announce(arena, c->kind);
 	return -EAGAIN;
 }
 
@@ -213,10 +222,27 @@ static void count_pause(struct gcarena *arena, struct gcarena_concurrent *c, u64
 	c->longest_ns = max(c->longest_ns, ns);
 }
 
+/* Between the two, the phase says what the program waits for. Return: as gcarena_world_stop() */
+static int stop_world(struct gcarena *arena)
+{
+	int ret;
+
+	gcarena_phase_set(&arena->notify, GCARENA_PHASE_STOP);
+	ret = gcarena_world_stop(arena);
+	gcarena_phase_set(&arena->notify, ret ? GCARENA_PHASE_TRACE : GCARENA_PHASE_MARK);
+	return ret;
+}
+
+static void start_world(struct gcarena *arena)
+{
+	gcarena_world_start(arena);
+	gcarena_phase_set(&arena->notify, GCARENA_PHASE_TRACE);
+}
+
 static int read_roots(struct gcarena *arena, struct gcarena_concurrent *c)
 {
-	u64 start = ktime_get_ns(), stopped, bytes;
-	int ret = gcarena_world_stop(arena);
+	u64 began = ktime_get_ns(), stopped, bytes;
+	int ret = stop_world(arena);
 
 	if (ret)
 		return ret;
@@ -228,8 +254,8 @@ static int read_roots(struct gcarena *arena, struct gcarena_concurrent *c)
 	ret = gcarena_roots_mark(arena, &c->marker, NULL, &bytes);
 	arena->counters.root_total_ns += ktime_get_ns() - stopped;
 	gcarena_marker_suspend(&c->marker);
-	gcarena_world_start(arena);
-	count_pause(arena, c, start);
+	start_world(arena);
+	count_pause(arena, c, began);
 	return ret;
 }
 
@@ -255,13 +281,14 @@ static int round_begin(struct gcarena *arena, struct gcarena_concurrent *c)
 }
 
 /* Has the last round left so little that it can be done with the world stopped? */
-static void round_end(struct gcarena_concurrent *c)
+static void round_end(struct gcarena *arena, struct gcarena_concurrent *c)
 {
 	u64 work = c->marker.steps - c->round_steps;
 	bool shrinks = !c->rounds || work < c->round_work - c->round_work / 4;
 	u64 few = gcarena_zeal_slice() ?: LAST_STEPS;
 
 	c->rounds++;
+	trace_gcarena_round_end(arena->entry.id, c->rounds, work, c->worked_ns, c->paused_ns);
 	c->round_work = work;
 	c->round_steps = c->marker.steps;
 	c->phase = work > few && shrinks && c->rounds < MAX_ROUNDS ? PHASE_ROOTS
@@ -286,7 +313,7 @@ static int trace(struct gcarena *arena, struct gcarena_concurrent *c)
 	if (ret)
 		return ret;
 	gcarena_dirty_done(&c->dirty);
-	round_end(c);
+	round_end(arena, c);
 	return -EAGAIN;
 }
 
@@ -310,16 +337,16 @@ static void cycle_done(struct gcarena *arena, struct gcarena_concurrent *c)
 
 static int last_round(struct gcarena *arena, struct gcarena_concurrent *c)
 {
-	u64 start = ktime_get_ns();
-	int ret = gcarena_world_stop(arena);
+	u64 began = ktime_get_ns();
+	int ret = stop_world(arena);
 
 	if (!ret) {
 		gcarena_owners_reap(arena);
 		ret = gcarena_dirty_take(arena, &c->dirty) ?:
 		      gcarena_trace_last(arena, &c->marker, &c->dirty);
-		gcarena_world_start(arena);
+		start_world(arena);
 	}
-	count_pause(arena, c, start);
+	count_pause(arena, c, began);
 	if (ret) {
 		/* Who was killed may have got some way: the rest is not for a pause. */
 		c->phase = PHASE_ROOTS;

@@ -14,6 +14,7 @@
 
 #include "arena.h"
 #include "layout.h"
+#include "name.h"
 
 union gcarena_args {
 	struct gcarena_info info;
@@ -31,6 +32,7 @@ union gcarena_args {
 	struct gcarena_object object;
 	struct gcarena_pin pin;
 	struct gcarena_permanent permanent;
+	struct gcarena_name name;
 	struct {
 		u32 size;
 		u32 flags;
@@ -149,6 +151,7 @@ static int ioctl_type_add(struct gcarena *arena, union gcarena_args *args)
 		return -EINVAL;
 	if (!gcarena_is_created(arena))
 		return -ENXIO;
+	gcarena_name_clean(arg->name);
 	map = copy_ptrmap(arg);
 	if (IS_ERR(map))
 		return PTR_ERR(map);
@@ -239,6 +242,14 @@ static int ioctl_permanent(struct gcarena *arena, union gcarena_args *args)
 	return gcarena_object_permanent(arena, args->permanent.addr);
 }
 
+static int ioctl_name(struct gcarena *arena, union gcarena_args *args)
+{
+	if (!gcarena_name_is_valid(args->name.name, sizeof(args->name.name)))
+		return -EINVAL;
+	gcarena_registry_set_name(arena, args->name.name);
+	return 0;
+}
+
 /**
  * struct command - one row of the table
  * @call: does the work on the copied structure
@@ -310,6 +321,8 @@ static const struct command commands[] = {
 		COMMAND(ioctl_unpin, gcarena_pin, addr, false),
 	[_IOC_NR(GCARENA_IOC_PERMANENT)] =
 		COMMAND(ioctl_permanent, gcarena_permanent, addr, false),
+	[_IOC_NR(GCARENA_IOC_NAME)] =
+		COMMAND(ioctl_name, gcarena_name, name, false),
 };
 
 static int check_common(const struct command *command, const union gcarena_args *args)
@@ -345,6 +358,8 @@ long gcarena_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (nr >= ARRAY_SIZE(commands) || cmd != _IO(GCARENA_IOC_TYPE, nr))
 		return -ENOTTY;
 	command = &commands[nr];
+	if (!command->call)	/* a number that is not used */
+		return -ENOTTY;
 	if (get_user(size, (u32 __user *)user))
 		return -EFAULT;
 	if (size < command->min_size)

@@ -447,6 +447,8 @@ int gcarena_refill(struct gcarena *arena, struct gcarena_refill *arg)
 	if (gcarena_lock(arena))
 		return -EINTR;
 	ret = refill_locked(arena, arg, used, runs, &mapping_id);
+	if (ret)
+		gcarena_out_of_space(arena, ret);
 	mutex_unlock(&arena->lock);
 	if (!ret)
 		gcarena_populate(arena, mapping_id, runs, arg->nr_spans);

@@ -25,6 +25,7 @@
 #include "compact.h"
 #include "move.h"
 #include "slots.h"
+#include "trace.h"
 #include "verify.h"
 #include "zeal.h"
 
@@ -179,7 +180,7 @@ int gcarena_move_run(struct gcarena *arena)
 {
 	struct gcarena_counters *n = &arena->counters;
 	struct gcarena_move *move = arena->move;
-	u64 start = ktime_get_ns();
+	u64 start = ktime_get_ns(), ns;
 	int ret;
 
 	lockdep_assert_held(&arena->lock);
@@ -188,6 +189,8 @@ int gcarena_move_run(struct gcarena *arena)
 	n->moved.objects += n->moved_last.objects;
 	n->moved.bytes += n->moved_last.bytes;
 	n->moves += !!n->moved_last.objects;
-	n->compact_total_ns += ktime_get_ns() - start;
+	ns = ktime_get_ns() - start;
+	n->compact_total_ns += ns;
+	trace_gcarena_compact(arena->entry.id, ret, n->moved_last.objects, n->moved_last.bytes, ns);
 	return ret;
 }

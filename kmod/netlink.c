@@ -167,7 +167,10 @@ static int put_numbers(struct sk_buff *skb, const struct gcarena_overview *o)
 	       put_u64(skb, GCARENA_A_ARENA_CYCLES, o->cycles) ?:
 	       put_u64(skb, GCARENA_A_ARENA_CYCLES_ABORTED, o->cycles_aborted) ?:
 	       put_u64(skb, GCARENA_A_ARENA_PAUSE_LAST_NS, o->pause_last_ns) ?:
-	       put_u64(skb, GCARENA_A_ARENA_PAUSE_MAX_NS, o->pause_max_ns);
+	       put_u64(skb, GCARENA_A_ARENA_PAUSE_MAX_NS, o->pause_max_ns) ?:
+	       put_u64(skb, GCARENA_A_ARENA_PAUSE_TOTAL_NS, o->pause_total_ns) ?:
+	       put_u64(skb, GCARENA_A_ARENA_ALLOC_BYTES, o->alloc_bytes) ?:
+	       put_u64(skb, GCARENA_A_ARENA_LIMIT_HITS, o->limit_hits);
 }
 
 static int put_requests(struct sk_buff *skb, struct gcarena_request *request)
@@ -185,6 +188,14 @@ static int put_requests(struct sk_buff *skb, struct gcarena_request *request)
 	       nla_put_u32(skb, GCARENA_A_ARENA_DONE_ERROR, -error);
 }
 
+static int put_name(struct sk_buff *skb, struct gcarena *arena)
+{
+	char name[GCARENA_NAME_LEN];
+
+	gcarena_registry_get_name(arena, name);
+	return nla_put_string(skb, GCARENA_A_ARENA_NAME, name);
+}
+
 static int put_arena(struct sk_buff *skb, struct gcarena *arena)
 {
 	struct gcarena_overview o;
@@ -192,6 +203,7 @@ static int put_arena(struct sk_buff *skb, struct gcarena *arena)
 	gcarena_overview_fill(arena, &o);
 	return nla_put_u32(skb, GCARENA_A_ARENA_ID, arena->entry.id) ?:
 	       put_owner(skb, arena) ?:
+	       put_name(skb, arena) ?:
 	       put_params(skb, &o, arena->dirty_method) ?:
 	       nla_put_u32(skb, GCARENA_A_ARENA_PROCESSES, gcarena_mapping_count(arena)) ?:
 	       put_numbers(skb, &o) ?:
@@ -410,8 +422,15 @@ static int collect_found(struct genl_info *info, struct gcarena *arena)
 	u32 kind = attr ? nla_get_u32(attr) : GCARENA_COLLECT_FULL;
 	bool release = info->attrs[GCARENA_A_ARENA_RELEASE];
 
-	if (kind > GCARENA_COLLECT_MINOR) {
+	if (kind > GCARENA_COLLECT_COMPACT) {
 		NL_SET_ERR_MSG_ATTR(info->extack, attr, "this kernel knows no such collection");
+		return -EOPNOTSUPP;
+	}
+	/* What is in registers does not hold objects in place: only the program knows when. */
+	if (kind == GCARENA_COLLECT_COMPACT && gcarena_is_created(arena) &&
+	    arena->params.root_mode == GCARENA_ROOTS_EXPLICIT) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr,
+				    "the roots are explicit: only the program may move objects");
 		return -EOPNOTSUPP;
 	}
 	if (!gcarena_is_created(arena) || !gcarena_mapping_count(arena)) {

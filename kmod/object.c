@@ -114,6 +114,8 @@ int gcarena_object_alloc(struct gcarena *arena, struct gcarena_alloc *arg)
 	if (gcarena_lock(arena))
 		return -EINTR;
 	ret = alloc_locked(arena, arg, &run, &mapping_id);
+	if (ret)
+		gcarena_out_of_space(arena, ret);
 	mutex_unlock(&arena->lock);
 	if (!ret)
 		gcarena_populate(arena, mapping_id, &run, 1);

@@ -9,7 +9,7 @@
 		  GCARENA_FEATURE_STOP_WORLD | GCARENA_FEATURE_EVENTS | \
 		  GCARENA_FEATURE_MINOR | GCARENA_FEATURE_COMPACT | \
 		  GCARENA_FEATURE_CONCURRENT | GCARENA_FEATURE_MEMORY_LIMIT | \
-		  GCARENA_FEATURE_MAJOR | GCARENA_FEATURE_PERMANENT)
+		  GCARENA_FEATURE_MAJOR | GCARENA_FEATURE_PERMANENT | GCARENA_FEATURE_NAMES)
 
 static void fill_heap(const struct gcarena_heap *heap, struct gcarena_stats *stats)
 {
@@ -150,6 +150,9 @@ void gcarena_overview_fill(struct gcarena *arena, struct gcarena_overview *o)
 		.cycles_aborted = READ_ONCE(arena->counters.cycles_aborted),
 		.pause_last_ns = READ_ONCE(arena->counters.pause_last_ns),
 		.pause_max_ns = READ_ONCE(arena->counters.pause_max_ns),
+		.pause_total_ns = READ_ONCE(arena->counters.pause_total_ns),
+		.alloc_bytes = READ_ONCE(arena->heap.allocated.bytes),
+		.limit_hits = READ_ONCE(arena->counters.limit_hits),
 	};
 	if (!o->created) {
 		gcarena_params_default(&o->params);
@@ -170,6 +173,8 @@ static const char *phase_name(u32 phase)
 		[GCARENA_PHASE_STOP] = "stop",
 		[GCARENA_PHASE_MARK] = "mark",
 		[GCARENA_PHASE_SWEEP] = "sweep",
+		[GCARENA_PHASE_TRACE] = "trace",
+		[GCARENA_PHASE_COMPACT] = "compact",
 	};
 
 	return phase < ARRAY_SIZE(names) ? names[phase] : "?";
@@ -179,10 +184,13 @@ static const char *phase_name(u32 phase)
 void gcarena_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct gcarena *arena = file->private_data;
+	char name[GCARENA_NAME_LEN];
 	struct gcarena_overview o;
 
 	gcarena_overview_fill(arena, &o);
+	gcarena_registry_get_name(arena, name);
 	seq_printf(m, "gcarena-id:\t%u\n", arena->entry.id);
+	seq_printf(m, "gcarena-name:\t%s\n", name);
 	seq_printf(m, "gcarena-base:\t0x%llx\n", o.base);
 	seq_printf(m, "gcarena-reserve:\t%llu bytes\n", o.params.reserve);
 	seq_printf(m, "gcarena-limit:\t%llu bytes\n", o.params.limit);

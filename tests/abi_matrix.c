@@ -59,6 +59,7 @@ NUMBER(OBJECT, 13);
 NUMBER(PIN, 14);
 NUMBER(UNPIN, 15);
 NUMBER(PERMANENT, 16);
+NUMBER(NAME, 17);
 
 SIZE(info, 88);
 AT(info, size, 0);
@@ -171,6 +172,11 @@ AT(roots, size, 0);
 AT(roots, flags, 4);
 AT(roots, addr, 8);
 AT(roots, len, 16);
+
+SIZE(name, 72);
+AT(name, size, 0);
+AT(name, flags, 4);
+AT(name, name, 8);
 
 SIZE(set, 24);
 AT(set, size, 0);
@@ -520,6 +526,16 @@ static int fill_unpin(struct env *env, void *arg)
 	return ret ?: raw_pin(env->arena.fd, pin->addr);
 }
 
+static int fill_name(struct env *env, void *arg)
+{
+	struct gcarena_name *name = arg;
+
+	(void)env;
+	name->size = sizeof(*name);
+	strcpy(name->name, "matrix");
+	return 0;
+}
+
 static int fill_set(struct env *env, void *arg)
 {
 	struct gcarena_set *set = arg;
@@ -766,6 +782,12 @@ FIXTURE_VARIANT_ADD(abi, permanent) {
 	.unmapped = -EINVAL,
 	.gone = 0,
 	.fill = fill_permanent,
+};
+
+FIXTURE_VARIANT_ADD(abi, name) {
+	.cmd = GCARENA_IOC_NAME,
+	.first_size = 72,
+	.fill = fill_name,
 };
 
 /* A structure of @bytes before the guard page: valid, with a zero tail. */
@@ -1107,7 +1129,7 @@ TEST_F(bare, unknown_number)
 {
 	unsigned int nr;
 
-	for (nr = 0x11; nr <= 0xff; nr++)
+	for (nr = 0x12; nr <= 0xff; nr++)
 		expect_unknown(_metadata, &self->env, _IO(GCARENA_IOC_TYPE, nr));
 }
 
@@ -1125,7 +1147,7 @@ TEST_F(bare, encoded_size_or_direction)
 {
 	unsigned int nr;
 
-	for (nr = 0; nr <= 0x10; nr++) {
+	for (nr = 0; nr <= 0x11; nr++) {
 		expect_unknown(_metadata, &self->env, _IOR(GCARENA_IOC_TYPE, nr, int));
 		expect_unknown(_metadata, &self->env, _IOW(GCARENA_IOC_TYPE, nr, int));
 		expect_unknown(_metadata, &self->env,
@@ -1139,7 +1161,7 @@ TEST_F(bare, encoded_size_or_direction)
 TEST_F(bare, unknown_before_pointer)
 {
 	EXPECT_EQ(-ENOTTY, raw_ioctl(self->env.arena.fd,
-				     _IO(GCARENA_IOC_TYPE, 0x11), NULL));
+				     _IO(GCARENA_IOC_TYPE, 0x12), NULL));
 }
 
 /* ---- Ranges of fields --------------------------------------------------------- */
@@ -1192,6 +1214,9 @@ struct field_case {
 	CASE(PIN, pin, pin, addr, value, result)
 #define UNPIN(value, result) \
 	CASE(UNPIN, unpin, pin, addr, value, result)
+/* The first eight bytes of it. */
+#define NAME(value, result) \
+	CASE(NAME, name, name, name, value, result)
 
 #define PERMANENT(value, result) \
 	CASE(PERMANENT, permanent, permanent, addr, value, result)
@@ -1358,6 +1383,21 @@ static const struct field_case field_cases[] = {
 	PERMANENT(~0ULL, -EINVAL),
 	COLLECT(flags, GCARENA_COLLECT_PERMANENT, 0),
 	COLLECT(flags, GCARENA_COLLECT_PERMANENT << 1, -EOPNOTSUPP),
+	NAME(0, 0),
+	NAME('a', 0),
+	NAME(0xa9c3, 0),		/* U+00E9 */
+	NAME(0x1b, -EINVAL),		/* a control character */
+	NAME('a' | '\n' << 8, -EINVAL),
+	NAME(0x7f, -EINVAL),
+	NAME(0x9bc2, -EINVAL),		/* U+009B, which terminals obey */
+	NAME(0xc3, -EINVAL),		/* half a character */
+	NAME(0xffff, -EINVAL),
+	NAME(0x80c0, -EINVAL),		/* overlong */
+	NAME(0xae80e2, -EINVAL),	/* U+202E, from right to left */
+	NAME(0x80a0ed, -EINVAL),	/* a surrogate */
+	NAME(0x80809ff0, 0),		/* U+1F000 */
+	NAME(0x808090f4, -EINVAL),	/* past the last character */
+	NAME(0x4141414141414141, 0),
 };
 
 static void store(void *to, __u64 value, size_t bytes)
@@ -1423,6 +1463,7 @@ FIXTURE_VARIANT_ADD(fields, object) { .cmd = GCARENA_IOC_OBJECT };
 FIXTURE_VARIANT_ADD(fields, pin) { .cmd = GCARENA_IOC_PIN };
 FIXTURE_VARIANT_ADD(fields, unpin) { .cmd = GCARENA_IOC_UNPIN };
 FIXTURE_VARIANT_ADD(fields, permanent) { .cmd = GCARENA_IOC_PERMANENT };
+FIXTURE_VARIANT_ADD(fields, name) { .cmd = GCARENA_IOC_NAME };
 
 TEST_F(fields, range)
 {
@@ -2311,6 +2352,21 @@ TEST_F(bare, slots_in_the_arena)
 						arena->reserve - 1), 8));
 	EXPECT_EQ(0, raw_slots_add(arena->fd, (void *)(uintptr_t)(arena->base - 8), 8));
 	EXPECT_EQ(-ENOENT, raw_slots_del(arena->fd, (void *)(uintptr_t)arena->base, 8));
+}
+
+/* ---- NAME ---------------------------------------------------------------------------- */
+
+TEST_F(bare, name_is_terminated)
+{
+	struct gcarena_name name = { .size = sizeof(name) };
+
+	memset(name.name, 'n', sizeof(name.name));
+	EXPECT_EQ(-EINVAL, raw_ioctl(self->env.arena.fd, GCARENA_IOC_NAME, &name));
+	name.name[sizeof(name.name) - 1] = '\0';
+	EXPECT_EQ(0, raw_ioctl(self->env.arena.fd, GCARENA_IOC_NAME, &name));
+	/* Half a character at the end. */
+	name.name[sizeof(name.name) - 2] = '\xe2';
+	EXPECT_EQ(-EINVAL, raw_ioctl(self->env.arena.fd, GCARENA_IOC_NAME, &name));
 }
 
 /* ---- PIN and UNPIN ------------------------------------------------------------------- */

@@ -161,7 +161,8 @@ static int ask_for_collection(const struct options *options, uint32_t id, uint64
 	if (message) {
 		nla_put_u32(message, GCARENA_A_ARENA_ID, id);
 		nla_put_u32(message, GCARENA_A_ARENA_KIND,
-			    options->minor ? GCARENA_COLLECT_MINOR : GCARENA_COLLECT_FULL);
+			    options->minor ? GCARENA_COLLECT_MINOR :
+			    options->compact ? GCARENA_COLLECT_COMPACT : GCARENA_COLLECT_FULL);
 	}
 	if (message && options->release)
 		nla_put_flag(message, GCARENA_A_ARENA_RELEASE);
@@ -211,6 +212,8 @@ enum exit_status command_collect(const struct options *options, int argc, char *
 
 	if (argc != 1)
 		return usage_error("collect needs one arena: @ID, PID or PID:FD");
+	if (options->minor && options->compact)
+		return usage_error("a minor collection does not compact: give one of the two");
 	status = arena_find_one(&arena, argv[0]);
 	if (status)
 		return status;

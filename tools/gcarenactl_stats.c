@@ -124,14 +124,7 @@ static const struct attribute stats_rows[] = {
 	ATTRIBUTE(COUNT, arena_view, split_chunks, "chunks on small pages"),
 };
 
-static const struct attribute identity_rows[] = {
-	ATTRIBUTE(NUMBER, arena_record, id, "arena"),
-	ATTRIBUTE(NUMBER, arena_record, pid, "process"),
-	ATTRIBUTE(STRING, arena_record, command, "command"),
-};
-
 static const struct attributes stats_attributes = ATTRIBUTES(stats_rows);
-static const struct attributes identity_attributes = ATTRIBUTES(identity_rows);
 
 /* ---- From the ABI's structures to the view ------------------------------ */
 
@@ -286,7 +279,6 @@ static enum exit_status show_arena(struct output *out, const struct arena_record
 {
 	struct gcarena_stats stats;
 	struct arena_view view = { };
-	char command[CELL_LEN];
 	int error = stats_read_patiently(arena->id, &stats);
 
 	if (error)
@@ -295,9 +287,9 @@ static enum exit_status show_arena(struct output *out, const struct arena_record
 	output_open(out, NULL, '{');
 	if (out->json)
 		output_record(out, &identity_attributes, arena);
-	output_title(out, "arena @%u of process %u (%s)", arena->id, arena->pid,
-		     output_printable(command, arena->command));
+	arena_title(out, arena);
 	output_record(out, &stats_attributes, &view);
+	pauses_show(out, stats.pauses);
 	output_record(out, &parameter_attributes, arena);
 	output_close(out, '}');
 	return STATUS_OK;

@@ -247,6 +247,32 @@ GCA_PUBLIC void *gca_base(gca_arena *arena, uint64_t *length)
 	return (void *)(uintptr_t)gca_arena_base(arena);
 }
 
+/*
+ * Names are for people: the beginning of a long one will do, as long as it ends with a
+ * whole character of UTF-8.
+ */
+void gca_copy_name(char *to, size_t room, const char *name)
+{
+	size_t length = strnlen(name, room);
+
+	if (length == room)
+		for (length--; length && ((unsigned char)name[length] & 0xc0) == 0x80; length--)
+			;
+	memcpy(to, name, length);
+	to[length] = '\0';
+}
+
+GCA_PUBLIC int gca_set_name(gca_arena *arena, const char *name)
+{
+	struct gcarena_name arg = { .size = sizeof(arg) };
+
+	arena = gca_arena_or_default(arena);
+	if (!arena)
+		return -errno;
+	gca_copy_name(arg.name, sizeof(arg.name), name ? name : "");
+	return gca_ioctl(arena, GCARENA_IOC_NAME, &arg, GCA_OP_NAME);
+}
+
 static void fill_collection(struct gca_collection *result, const struct gcarena_collect *arg)
 {
 	*result = (struct gca_collection) {

@@ -116,6 +116,9 @@ static const struct sentence sentences[] = {
 	{ GCA_OP_PIN, ENOSPC,
 	  "too many pinned objects: a process takes 65536; unpin those that need not stay"
 	},
+	{ GCA_OP_NAME, EINVAL,
+	  "not a name: take UTF-8 text without control characters"
+	},
 	{ GCA_OP_SET, EPERM,
 	  "the limit is above what the administrator allows (module parameter max_limit_mib): ask for less"
 	},

@@ -61,6 +61,12 @@ int gca_close(gca_arena *arena);
 gca_arena *gca_default(void);
 int gca_fd(gca_arena *arena);
 void *gca_base(gca_arena *arena, uint64_t *length);
+/*
+ * What to call it where people see it: gcarenactl, /proc/PID/fdinfo, netlink. Of a long one
+ * (more than 63 bytes) the beginning. "" or NULL takes the name away. -EINVAL: @name is no
+ * UTF-8 text, or has control characters.
+ */
+int gca_set_name(gca_arena *arena, const char *name);
 
 /* ---- Types -------------------------------------------------------------- */
 

@@ -634,3 +634,15 @@ long op_permanent(struct worker *w)
 	return command(w, choose_fd_of(w, args.addr), GCARENA_IOC_PERMANENT, &args, sizeof(args),
 		       NULL);
 }
+
+/* ---- Names --------------------------------------------------------------- */
+
+long op_name(struct worker *w)
+{
+	struct gcarena_name name = { .name = "fuzz" };
+	__u32 i, length = below(w, DICE_VALUE, sizeof(name.name) + 1);
+
+	for (i = 0; i < length && one_in(w, DICE_VALUE, 2); i++)
+		name.name[i] = below(w, DICE_VALUE, 256);
+	return command(w, choose_fd(w), GCARENA_IOC_NAME, &name, sizeof(name), NULL);
+}

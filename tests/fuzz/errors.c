@@ -30,6 +30,7 @@ static const int own[][MAX_OWN] = {
 	[_IOC_NR(GCARENA_IOC_PIN)] = { ENXIO, ENOENT, ENOSPC },
 	[_IOC_NR(GCARENA_IOC_UNPIN)] = { ENXIO, ENOENT },
 	[_IOC_NR(GCARENA_IOC_PERMANENT)] = { ENOENT },
+	[_IOC_NR(GCARENA_IOC_NAME)] = { 0 },
 };
 
 static bool contains(const int *list, int error)
@@ -43,7 +44,7 @@ static bool contains(const int *list, int error)
 static const char * const names[] = {
 	"INFO", "CREATE", "CLASSES", "TYPE_ADD", "REFILL", "RELEASE", "ALLOC", "FREE", "COLLECT",
 	"ROOTS_ADD", "ROOTS_DEL", "SET", "STATS", "OBJECT", "PIN", "UNPIN",
-	"PERMANENT",
+	"PERMANENT", "NAME",
 };
 
 static bool is_command(unsigned int cmd)

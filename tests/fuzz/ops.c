@@ -22,6 +22,7 @@ const struct op_info ops[] = {
 	OP(pin, 4),
 	OP(unpin, 2),
 	OP(permanent, 1),
+	OP(name, 2),
 	OP(unknown, 2),
 	OP(map, 8),
 	OP(unmap, 4),

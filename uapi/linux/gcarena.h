@@ -81,6 +81,7 @@
 #define GCARENA_IOC_PIN		_IO(GCARENA_IOC_TYPE, 0x0e)
 #define GCARENA_IOC_UNPIN	_IO(GCARENA_IOC_TYPE, 0x0f)
 #define GCARENA_IOC_PERMANENT	_IO(GCARENA_IOC_TYPE, 0x10)
+#define GCARENA_IOC_NAME	_IO(GCARENA_IOC_TYPE, 0x11)
 
 /**
  * enum gcarena_layout - where an object's pointers are
@@ -124,6 +125,7 @@ enum gcarena_root_mode {
 #define GCARENA_FEATURE_MEMORY_LIMIT	(1ULL << 9)	/* GCARENA_PARAM_MEMORY_LIMIT */
 #define GCARENA_FEATURE_MAJOR		(1ULL << 10)	/* GCARENA_COLLECT_MAJOR */
 #define GCARENA_FEATURE_PERMANENT	(1ULL << 11)	/* GCARENA_IOC_PERMANENT */
+#define GCARENA_FEATURE_NAMES		(1ULL << 12)	/* GCARENA_IOC_NAME */
 
 /* Values of gc_percent */
 #define GCARENA_GC_PERCENT_DEFAULT	0	/* at creation: take the default, 100 */
@@ -270,7 +272,8 @@ struct gcarena_classes {
  * @ptrmap: address of an array of __u64, one bit for each 8-byte word of an
  *	element, lowest first; a set bit says that the word holds a pointer or
  *	zero. 0 when no word does. Bits past the element must be zero
- * @name: what to call it; zero-terminated
+ * @name: what to call it; zero-terminated. What is no text (see GCARENA_IOC_NAME) is
+ *	replaced by question marks
  *
  * An object of the layout is an array of such elements, from its first byte to
  * its end. A layout without pointers is scanned no more than NOSCAN. Layouts
@@ -642,6 +645,26 @@ struct gcarena_set {
 	__u32 param;
 	__u32 reserved;
 	__s64 value;
+};
+
+#define GCARENA_NAME_LEN	64
+
+/**
+ * struct gcarena_name - give the arena a name (GCARENA_IOC_NAME)
+ * @size: sizeof(struct gcarena_name)
+ * @flags: must be zero
+ * @name: zero-terminated text; "" takes the name away
+ *
+ * For people: it is shown wherever the arena is, in /proc/PID/fdinfo, by netlink and by
+ * gcarenactl(8). Names need not be unique. Text is UTF-8 without control characters, line
+ * separators, and characters that change the direction of writing.
+ *
+ * Errors besides the common ones: EINVAL @name is not terminated, or is no text.
+ */
+struct gcarena_name {
+	__u32 size;
+	__u32 flags;
+	char name[GCARENA_NAME_LEN];
 };
 
 #define GCARENA_PAUSE_BUCKETS	26	/* the last one is for 16.8 s and more */
