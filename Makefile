@@ -286,6 +286,33 @@ bench-latency:
 	@$(VM_RUN) $(LATENCY_VM) --timeout 5400 -- tests/bench/run --latency $(LATENCY_FLAGS)
 	@tests/bench/plot
 
+# --- gcarenactl top on the whole screen -----------------------------------------------
+#
+# With ncurses. Where pkg-config does not find it top writes tables alone, and says so.
+
+NCURSES := $(shell pkg-config --exists ncursesw 2>/dev/null && echo ncursesw)
+
+ifneq ($(NCURSES),)
+$(B)/obj/tools/gcarenactl_screen.o: override CPPFLAGS += -DHAVE_NCURSES $(shell pkg-config --cflags ncursesw)
+$(CTL): own += $(shell pkg-config --libs ncursesw)
+else
+$(CTL): without-ncurses
+without-ncurses:
+	@echo 'gcarenactl: pkg-config finds no ncursesw: top is built without its screen (tools/setup build installs it)' >&2
+.PHONY: without-ncurses
+endif
+
+# --- what it costs to be looked at ------------------------------------------------------
+#
+# SEE="refill monitor top" takes some of it. One module has no tracepoints, to compare with.
+
+bench-see:
+	@tools/setup build vm check
+	+@$(SUBMAKE) module lib tools $(B)/bench/gcarena KREL=$(VM_KREL) >&2
+	+@$(SUBMAKE) module KREL=$(VM_KREL) FARM=$(B)/kmod-notrace-$(VM_KREL) GCARENA_NOTRACE=y >&2
+	@$(VM_RUN) --timeout 1800 -- tests/bench/see $(SEE)
+.PHONY: bench-see
+
 # --- and under other kernels --------------------------------------------------------
 #
 # The programs are built once; tools/check-kernels builds a module for each kernel.
@@ -381,6 +408,14 @@ bench-core:
 	+@$(SUBMAKE) $(B)/bench/core_mark $(B)/bench/core_libgc >&2
 	@tests/bench/run --core --json $(B)/bench-core.json \
 		$(if $(BENCH_MIB),--sizes $(BENCH_MIB)) $(if $(BENCH_MINUTES),--minutes $(BENCH_MINUTES))
+
+# Would it pay to keep survivors young for one minor cycle more? SEED=N
+bench-ageing: $(B)/bench/core_ageing
+	@$< $(SEED)
+$(B)/bench/core_ageing: tests/bench/core_ageing.c $(CORE_DEPS) Makefile
+	@echo '  CC      $@'; mkdir -p $(@D)
+	@$(CC) -O2 -g -Wall -Wextra -Itests -o $@ $<
+.PHONY: bench-ageing
 
 # What is held after a compaction with pinned objects, and what meshing would add to that.
 bench-mesh:
@@ -589,11 +624,13 @@ help:
 	@echo 'make fuzz-core    the same, random programs for FUZZ_SECONDS=60 (FUZZ_SEED=...)'
 	@echo 'make coverage     which lines of the core the unit tests run'
 	@echo 'make bench-core   marking and sweeping on this machine, beside libgc'
+	@echo 'make bench-ageing would ageing of survivors pay? A simulation on the core (SEED=N)'
 	@echo 'make bench-mesh   what pinned objects cost after compaction, on this machine'
 	@echo 'make demo         build, boot a VM, run the demo'
 	@echo 'make bench        build, boot a VM, run the benchmarks'
 	@echo 'make bench-latency'
 	@echo '                  pauses, write barriers, a key-value store: also beside Go'
+	@echo 'make bench-see    cost of tracepoints, of events, of gcarenactl top (SEE="refill ...")'
 	@echo 'make soak         what takes too long for make check: half an hour in VMs'
 	@echo 'make fuzz         random programs against the ABI (FUZZ_SECONDS=60, FUZZ_SEED=)'
 	@echo 'make fuzz-kcov    the same in the debug kernel, guided by coverage'

@@ -5,7 +5,7 @@
  * An arena is made empty by open(), gets its parameters once, from CREATE or by
  * default from the first mmap(), and is destroyed when no file and no VMA refers to it.
  * Parameters are fixed under setup_lock and published by ->created; what may
- * change later (gc_percent, limit, min_heap) changes under the heap lock.
+ * change later (limits, min_heap, gc_percent) changes under the heap lock.
  */
 #include <linux/memcontrol.h>
 
@@ -78,11 +78,27 @@ int gcarena_knob_check(struct gcarena *arena, u32 param, s64 value)
 	case GCARENA_PARAM_MIN_HEAP:
 	case GCARENA_PARAM_COMPACT_BYTES:
 		return value > 0 ? 0 : -EINVAL;
+	case GCARENA_PARAM_MEMORY_LIMIT:
+		return value >= 0 ? 0 : -EINVAL;
 	case GCARENA_PARAM_COMPACT_PERCENT:
 		return value >= 0 && value < 100 ? 0 : -EINVAL;
 	default:
 		return -EOPNOTSUPP;
 	}
+}
+
+/**
+ * gcarena_memory_overhead() - see gcarena_pacer_observe()
+ * @arena: the arena
+ *
+ * Free blocks do not count: any object can have them.
+ */
+u64 gcarena_memory_overhead(const struct gcarena *arena)
+{
+	const struct gcarena_heap *heap = &arena->heap;
+
+	lockdep_assert_held(&arena->lock);
+	return heap->metadata_bytes + heap->span_bytes - heap->used.bytes;
 }
 
 /* Set what has been checked, under the heap lock. Return: the value before. */
@@ -101,12 +117,20 @@ s64 gcarena_knob_set(struct gcarena *arena, u32 param, s64 value)
 	case GCARENA_PARAM_LIMIT:
 		old = params->limit;
 		WRITE_ONCE(params->limit, value);
-		arena->heap.limit_chunks = value >> GCARENA_CHUNK_SHIFT;
+		gcarena_space_renew(arena);
 		break;
 	case GCARENA_PARAM_MIN_HEAP:
 		old = params->min_heap;
 		WRITE_ONCE(params->min_heap, value);
 		gcarena_pacer_set_min_heap(&arena->pacer, value);
+		break;
+	case GCARENA_PARAM_MEMORY_LIMIT:
+		old = params->memory_limit;
+		WRITE_ONCE(params->memory_limit, value);
+		gcarena_pacer_set_memory_limit(&arena->pacer, value,
+					       gcarena_memory_overhead(arena));
+		/* What is empty goes at once. */
+		gcarena_background_kick(arena);
 		break;
 	case GCARENA_PARAM_COMPACT_PERCENT:
 		old = arena->compact_percent;
@@ -171,7 +195,6 @@ void gcarena_destroy(struct gcarena *arena)
 	if (arena->created) {
 		/* Nobody else can hold it; the core's functions expect it held. */
 		mutex_lock(&arena->lock);
-		gcarena_concurrent_abandon(arena);
 		gcarena_evacuate_abandon(arena);
 		gcarena_owners_destroy(arena);
 		gcarena_mappings_reap(arena, true);
@@ -197,6 +220,7 @@ static int arena_setup(struct gcarena *arena, const struct gcarena_params *param
 		return ret;
 	gcarena_pacer_init(&arena->pacer, params->gc_percent, params->min_heap,
 			   arena->generational);
+	gcarena_pacer_set_memory_limit(&arena->pacer, params->memory_limit, 0);
 	arena->params = *params;
 	smp_store_release(&arena->created, true);	/* pairs with gcarena_is_created() */
 	return 0;

@@ -19,7 +19,8 @@
  *	arena->park_lock	spin lock: arena->parkers and their state
  *	arena->mappings_lock	spin lock: arena->mappings, base
  *
- * Innermost are those of the list of arenas (registry.c) and of requests (request.c).
+ * Innermost are those of the list of arenas and of names (registry.c), and of requests
+ * (request.c).
  * Netlink (netlink.c) tries arena->lock and gives up: its own locks are everybody's.
  *
  * Page tables are walked through the arena's inode: its i_mmap_rwsem, the kernel's, is
@@ -78,6 +79,7 @@ struct seq_file;
  * @min_heap: see struct gcarena_pacer
  * @gc_percent: see struct gcarena_pacer
  * @root_mode: enum gcarena_root_mode, never DEFAULT
+ * @memory_limit: see struct gcarena_pacer
  */
 struct gcarena_params {
 	u64 reserve;
@@ -85,6 +87,7 @@ struct gcarena_params {
 	u64 min_heap;
 	int gc_percent;
 	u32 root_mode;
+	u64 memory_limit;
 };
 
 /**
@@ -126,11 +129,16 @@ struct gcarena_run {
 /**
  * enum gcarena_effort - what to try when the arena is full
  * @GCARENA_EFFORT_SWEEP: sweep everything that the last cycle left
+ * @GCARENA_EFFORT_SPARE: where the memory limit is the lower one: collect, unless that
+ *	happened too often lately
+ * @GCARENA_EFFORT_EXCEED: where it is: it is soft
  * @GCARENA_EFFORT_COLLECT: collect, and sweep everything
  * @GCARENA_NR_EFFORTS: then it is full
  */
 enum gcarena_effort {
 	GCARENA_EFFORT_SWEEP,
+	GCARENA_EFFORT_SPARE,
+	GCARENA_EFFORT_EXCEED,
 	GCARENA_EFFORT_COLLECT,
 	GCARENA_NR_EFFORTS,
 };
@@ -144,13 +152,20 @@ struct gcarena_overview {
 	u64 heap_objects;
 	u64 heap_bytes;
 	u64 backing_bytes;
+	u64 metadata_bytes;
 	u64 cycles;
 	u64 cycles_aborted;
 	u64 pause_last_ns;
 	u64 pause_max_ns;
+	u64 pause_total_ns;
+	u64 alloc_bytes;
+	u64 limit_hits;
 };
 
-/* Statistics that nobody else keeps. See the same names in struct gcarena_stats. */
+/*
+ * Statistics that nobody else keeps. See the same names in struct gcarena_stats; cycle_ is how
+ * the last one ended.
+ */
 struct gcarena_counters {
 	u64 cycles;
 	u64 cycles_forced;
@@ -173,6 +188,8 @@ struct gcarena_counters {
 	u64 pause_total_ns;
 	u64 pause_last_ns;
 	u64 pause_max_ns;
+	u64 cycle_paused_ns;
+	int cycle_error;
 	u64 pauses[GCARENA_PAUSE_BUCKETS];
 	u64 cycles_concurrent;
 	u64 rounds;
@@ -193,6 +210,15 @@ struct gcarena_counters {
 	u64 owned_spans;
 	u64 huge_chunks;
 	u64 split_chunks;
+	u64 clear_total_ns;
+	u64 root_stop_total_ns;
+	u64 last_stop_total_ns;
+	struct heap_tally marked;
+	u64 rounds_last;
+	u64 dirty_passes;
+	u64 limit_exceeded;
+	u64 limit_throttled;
+	u64 limit_hits;
 };
 
 /**
@@ -202,7 +228,7 @@ struct gcarena_counters {
  * @pacer: see pacer.h
  * @owners: struct gcarena_owner by thread number; see lease.c
  * @counters: statistics
- * @params: fixed once @created is set; gc_percent, limit, min_heap change under @lock
+ * @params: fixed once @created is set; what gcarena_knob_set() sets changes under @lock
  * @generational: there may be minor cycles: full ones clear the dirty bits, too
  * @concurrent_allowed: cycles that begin by themselves may trace beside the program
  * @must_trace_all: the marks are not those of a completed cycle
@@ -346,6 +372,7 @@ int gcarena_limit_check(u64 limit, u64 reserve);
 bool gcarena_percent_is_valid(s64 percent);
 int gcarena_knob_check(struct gcarena *arena, u32 param, s64 value);
 s64 gcarena_knob_set(struct gcarena *arena, u32 param, s64 value);
+u64 gcarena_memory_overhead(const struct gcarena *arena);
 
 /* mapping.c: mmap() and the processes that did it */
 int gcarena_mmap(struct file *file, struct vm_area_struct *vma);
@@ -388,6 +415,7 @@ size_t gcarena_lease_size(void);
 int gcarena_object_alloc(struct gcarena *arena, struct gcarena_alloc *arg);
 int gcarena_object_free(struct gcarena *arena, u64 addr);
 int gcarena_object_query(struct gcarena *arena, struct gcarena_object *arg);
+int gcarena_object_permanent(struct gcarena *arena, u64 addr);
 int gcarena_object_id(struct gcarena *arena, struct gcarena_id *arg);
 int gcarena_object_locate(struct gcarena *arena, u64 addr, struct gcarena_run *where);
 
@@ -402,7 +430,9 @@ void gcarena_pins_free(struct gcarena_mapping *mapping);
 int gcarena_collect_now(struct gcarena *arena, struct gcarena_collect *arg);
 int gcarena_collect_locked(struct gcarena *arena, struct gcarena_collect *arg);
 int gcarena_collect_if_due(struct gcarena *arena);
-int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort effort);
+int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort *effort);
+void gcarena_space_renew(struct gcarena *arena);
+void gcarena_out_of_space(struct gcarena *arena, int error);
 
 bool gcarena_generational_default(u32 dirty_method);
 
@@ -430,6 +460,7 @@ void gcarena_world_start(struct gcarena *arena);
 void gcarena_background_work(struct work_struct *work);
 void gcarena_background_kick(struct gcarena *arena);
 u64 gcarena_background_keep(const struct gcarena *arena);
+bool gcarena_sweep_batch(struct gcarena *arena);
 u64 gcarena_release_to(struct gcarena *arena, u64 keep);
 u64 gcarena_release_hard(struct gcarena *arena, u64 keep);
 

@@ -25,11 +25,14 @@
 u64 gcarena_background_keep(const struct gcarena *arena)
 {
 	const struct gcarena_pacer *pacer = &arena->pacer;
+	u64 limit = pacer->memory_limit ?: U64_MAX, keep;
 
+	limit -= min(limit, arena->heap.metadata_bytes);
 	if (pacer->goal == GCARENA_PACER_NEVER)
-		return 2 * pacer->marked + GCARENA_CHUNK_BYTES;
-	/* A tenth for spans that are not quite full, as Go's scavenger does. */
-	return pacer->goal + pacer->goal / 10 + GCARENA_CHUNK_BYTES;
+		keep = 2 * pacer->marked + GCARENA_CHUNK_BYTES;
+	else	/* A tenth for spans that are not quite full, as Go's scavenger does. */
+		keep = pacer->goal + pacer->goal / 10 + GCARENA_CHUNK_BYTES;
+	return min(keep, limit);
 }
 
 static u64 released(struct gcarena *arena, u64 bytes)
@@ -53,7 +56,8 @@ u64 gcarena_release_hard(struct gcarena *arena, u64 keep)
 	return released(arena, bytes + gcarena_blocks_release(&arena->heap, keep));
 }
 
-static bool sweep_batch(struct gcarena *arena)
+/* Sweep some of what the last cycle left. Return: there is more. */
+bool gcarena_sweep_batch(struct gcarena *arena)
 {
 	struct heap_tally freed = arena->heap.freed;
 	u64 start = ktime_get_ns(), ns;
@@ -74,7 +78,7 @@ static unsigned long background_step(struct gcarena *arena)
 	lockdep_assert_held(&arena->lock);
 	gcarena_owners_reap(arena);
 	gcarena_mappings_reap(arena, false);
-	if (sweep_batch(arena) || gcarena_quiet_some(arena))
+	if (gcarena_sweep_batch(arena) || gcarena_quiet_some(arena))
 		return 1;
 	if (!arena->heap.nr_empty) {
 		arena->background_refills = arena->counters.refills;

@@ -25,7 +25,8 @@
  *	before	|a.b.|.p..|...c|d..e|	p is pinned
  *	slots	|adbe|cp..|free|free|
  *
- * Spans that a thread holds are moved neither out of nor into; nor are large ones, and
+ * Permanent objects stay, and so do the others in their spans: who wants them together
+ * compacts before. Spans that a thread holds are moved neither out of nor into; nor are large ones, and
  * those with a page that is pinned for I/O. But pointers in their objects are updated.
  *
  * Forwarding: for each span that is emptied a table of where its objects go, found through
@@ -249,7 +250,7 @@ static bool has_pin(const struct gcarena_compact *c, const struct heap_span *spa
 
 static bool may_move(const struct gcarena_compact *c, const struct heap_span *span)
 {
-	return !span->lease && span->class != GCARENA_CLASS_LARGE &&
+	return !span->lease && span->class != GCARENA_CLASS_LARGE && !span->permanent &&
 	       span->layout->scan != GCARENA_SCAN_ALL && !has_pin(c, span);
 }
 

@@ -36,6 +36,7 @@
 #include "compat.h"
 #include "evacuate.h"
 #include "helper.h"
+#include "trace.h"
 #include "zeal.h"
 
 #define SLICE_NS	NSEC_PER_MSEC
@@ -79,6 +80,7 @@ enum phase {
  * @round_steps: marker.steps at the end of the last round
  * @round_work: steps of the last round
  * @paused_ns: for how long the world was stopped
+ * @longest_ns: for how long at a time
  * @worked_ns: time spent tracing beside the program
  * @slice_end: when the slice has to end, CLOCK_MONOTONIC, ns
  * @slice_steps: at how many marker.steps it has to end
@@ -95,6 +97,7 @@ struct gcarena_concurrent {
 	u64 round_steps;
 	u64 round_work;
 	u64 paused_ns;
+	u64 longest_ns;
 	u64 worked_ns;
 	u64 slice_end;
 	u64 slice_steps;
@@ -137,8 +140,10 @@ static bool slice_is_over(const struct gcarena_marker *m)
 static void cycle_end(struct gcarena *arena, struct gcarena_concurrent *c)
 {
 	arena->concurrent = NULL;
+	gcarena_phase_set(&arena->notify, GCARENA_PHASE_IDLE);
 	if (c->phase > PHASE_SWEEP) {
 		arena->counters.mark_overflows += c->marker.overflows;
+		gcarena_count_marked(&arena->counters, &c->marker);
 		gcarena_marker_destroy(&c->marker);
 		gcarena_spans_let_go(&arena->heap);
 	}
@@ -150,17 +155,22 @@ static void cycle_end(struct gcarena *arena, struct gcarena_concurrent *c)
 /* Another cycle is to begin, or the arena ends. Its marks are of no use. */
 void gcarena_concurrent_abandon(struct gcarena *arena)
 {
-	if (!arena->concurrent)
+	struct gcarena_concurrent *c = arena->concurrent;
+
+	if (!c)
 		return;
 	/* It tells nothing of how long such a cycle takes. */
 	gcarena_pacer_cycle_dropped(&arena->pacer);
-	cycle_end(arena, arena->concurrent);
+	/* What was announced has its end. */
+	if (c->phase > PHASE_SWEEP)
+		gcarena_cycle_dropped(arena, c->kind, c->paused_ns, c->longest_ns);
+	cycle_end(arena, c);
 }
 
 /* It cannot be done: the heap grows on, and the next one will be a full one. */
 static int give_up(struct gcarena *arena, struct gcarena_concurrent *c, int error)
 {
-	gcarena_cycle_tell(arena, c->kind, error, c->paused_ns);
+	gcarena_cycle_tell(arena, c->kind, error, c->paused_ns, c->longest_ns);
 	gcarena_pacer_postpone(&arena->pacer);
 	cycle_end(arena, c);
 	return error;
@@ -168,27 +178,35 @@ static int give_up(struct gcarena *arena, struct gcarena_concurrent *c, int erro
 
 static int trace_begin(struct gcarena *arena, struct gcarena_concurrent *c)
 {
+	u64 start = ktime_get_ns();
+	bool more = gcarena_sweep_some(&arena->heap, BATCH_SPANS);
 	int ret;
 
-	if (gcarena_sweep_some(&arena->heap, BATCH_SPANS))
+	arena->counters.sweep_total_ns += ktime_get_ns() - start;
+	if (more)
 		return -EAGAIN;
 	/* What is marked must be what was reachable, or there is no knowing what is old. */
 	if (arena->must_trace_all || !arena->counters.cycles)
 		c->kind = GCARENA_COLLECT_FULL;
+	/* If it can be begun or not: what is told to be given up has been told to begin. */
+	gcarena_cycle_announce(arena, c->kind);
 	ret = gcarena_trace_init(arena, &c->marker);
 	if (ret)
 		return ret;
+	gcarena_phase_set(&arena->notify, GCARENA_PHASE_TRACE);
 	c->phase = c->kind == GCARENA_COLLECT_MINOR ? PHASE_ROOTS : PHASE_CLEAR;
 	arena->must_trace_all = true;
 	gcarena_spans_hold(&arena->heap);
-	gcarena_cycle_announce(arena, c->kind);
 	return -EAGAIN;
 }
 
 static int clear(struct gcarena *arena, struct gcarena_concurrent *c)
 {
+	u64 start = ktime_get_ns();
+
 	if (!gcarena_mark_clear_some(&arena->heap, &c->clear_pos, BATCH_SPANS))
 		c->phase = PHASE_ROOTS;
+	arena->counters.clear_total_ns += ktime_get_ns() - start;
 	return -EAGAIN;
 }
 
@@ -197,13 +215,35 @@ static void count_pause(struct gcarena *arena, struct gcarena_concurrent *c, u64
 	u64 ns = ktime_get_ns() - start;
 
 	gcarena_count_pause(&arena->counters, ns);
+	if (c->phase == PHASE_LAST)
+		arena->counters.last_stop_total_ns += ns;
+	else
+		arena->counters.root_stop_total_ns += ns;
 	c->paused_ns += ns;
+	c->longest_ns = max(c->longest_ns, ns);
+}
+
+/* Between the two, the phase says what the program waits for. Return: as gcarena_world_stop() */
+static int stop_world(struct gcarena *arena)
+{
+	int ret;
+
+	gcarena_phase_set(&arena->notify, GCARENA_PHASE_STOP);
+	ret = gcarena_world_stop(arena);
+	gcarena_phase_set(&arena->notify, ret ? GCARENA_PHASE_TRACE : GCARENA_PHASE_MARK);
+	return ret;
+}
+
+static void start_world(struct gcarena *arena)
+{
+	gcarena_world_start(arena);
+	gcarena_phase_set(&arena->notify, GCARENA_PHASE_TRACE);
 }
 
 static int read_roots(struct gcarena *arena, struct gcarena_concurrent *c)
 {
-	u64 start = ktime_get_ns(), bytes;
-	int ret = gcarena_world_stop(arena);
+	u64 began = ktime_get_ns(), stopped, bytes;
+	int ret = stop_world(arena);
 
 	if (ret)
 		return ret;
@@ -211,10 +251,12 @@ static int read_roots(struct gcarena *arena, struct gcarena_concurrent *c)
 	c->marker.pause = slice_is_over;
 	gcarena_marker_resume(&c->marker);
 	gcarena_marker_set_helpers(&c->marker, 0);
+	stopped = ktime_get_ns();
 	ret = gcarena_roots_mark(arena, &c->marker, NULL, &bytes);
+	arena->counters.root_total_ns += ktime_get_ns() - stopped;
 	gcarena_marker_suspend(&c->marker);
-	gcarena_world_start(arena);
-	count_pause(arena, c, start);
+	start_world(arena);
+	count_pause(arena, c, began);
 	return ret;
 }
 
@@ -240,13 +282,14 @@ static int round_begin(struct gcarena *arena, struct gcarena_concurrent *c)
 }
 
 /* Has the last round left so little that it can be done with the world stopped? */
-static void round_end(struct gcarena_concurrent *c)
+static void round_end(struct gcarena *arena, struct gcarena_concurrent *c)
 {
 	u64 work = c->marker.steps - c->round_steps;
 	bool shrinks = !c->rounds || work < c->round_work - c->round_work / 4;
 	u64 few = gcarena_zeal_slice() ?: LAST_STEPS;
 
 	c->rounds++;
+	trace_gcarena_round_end(arena->entry.id, c->rounds, work, c->worked_ns, c->paused_ns);
 	c->round_work = work;
 	c->round_steps = c->marker.steps;
 	c->phase = work > few && shrinks && c->rounds < MAX_ROUNDS ? PHASE_ROOTS
@@ -271,22 +314,25 @@ static int trace(struct gcarena *arena, struct gcarena_concurrent *c)
 	if (ret)
 		return ret;
 	gcarena_dirty_done(&c->dirty);
-	round_end(c);
+	round_end(arena, c);
 	return -EAGAIN;
 }
 
 static void cycle_done(struct gcarena *arena, struct gcarena_concurrent *c)
 {
 	bool minor = c->kind == GCARENA_COLLECT_MINOR;
+	u64 ns = c->worked_ns + c->paused_ns;
 
 	arena->must_trace_all = false;
-	arena->trace_ns[minor] = c->worked_ns + c->paused_ns;
+	arena->trace_ns[minor] = ns;
 	arena->trace_steps[minor] = c->marker.steps;
 	arena->counters.cycles_concurrent++;
 	arena->counters.rounds += c->rounds + 1;
-	gcarena_pacer_cycle_done(&arena->pacer, minor, arena->heap.old.bytes,
-				 c->worked_ns + c->paused_ns);
-	gcarena_cycle_tell(arena, c->kind, 0, c->paused_ns);
+	arena->counters.rounds_last = c->rounds + 1;
+	gcarena_pacer_observe(&arena->pacer, gcarena_memory_overhead(arena));
+	gcarena_pacer_spent(&arena->pacer, ns, ktime_get_ns());
+	gcarena_pacer_cycle_done(&arena->pacer, minor, arena->heap.old.bytes, ns);
+	gcarena_cycle_tell(arena, c->kind, 0, c->paused_ns, c->longest_ns);
 	cycle_end(arena, c);
 	if (!minor)
 		gcarena_evacuate_if_fragmented(arena);
@@ -294,16 +340,16 @@ static void cycle_done(struct gcarena *arena, struct gcarena_concurrent *c)
 
 static int last_round(struct gcarena *arena, struct gcarena_concurrent *c)
 {
-	u64 start = ktime_get_ns();
-	int ret = gcarena_world_stop(arena);
+	u64 began = ktime_get_ns();
+	int ret = stop_world(arena);
 
 	if (!ret) {
 		gcarena_owners_reap(arena);
 		ret = gcarena_dirty_take(arena, &c->dirty) ?:
 		      gcarena_trace_last(arena, &c->marker, &c->dirty);
-		gcarena_world_start(arena);
+		start_world(arena);
 	}
-	count_pause(arena, c, start);
+	count_pause(arena, c, began);
 	if (ret) {
 		/* Who was killed may have got some way: the rest is not for a pause. */
 		c->phase = PHASE_ROOTS;
@@ -422,6 +468,17 @@ int gcarena_concurrent_assist(struct gcarena *arena)
 	return steps ? assist(arena, arena->concurrent, steps) : 0;
 }
 
+/* Advance the cycle that is on, for a slice of time. Return: as slice(). */
+int gcarena_concurrent_step(struct gcarena *arena)
+{
+	struct gcarena_concurrent *c = arena->concurrent;
+
+	c->slice_end = ktime_get_ns() + SLICE_NS;
+	c->slice_steps = U64_MAX;
+	c->helpers = gcarena_helpers_beside(background_percent());
+	return slice(arena, c);
+}
+
 /* Complete the cycle that is on. Return: 0 or why it could not be. */
 int gcarena_concurrent_finish(struct gcarena *arena)
 {
@@ -470,11 +527,8 @@ static bool work_slice(struct gcarena *arena, unsigned int *missed)
 	if (c && file_count(arena->file) == 1) {
 		gcarena_concurrent_abandon(arena);
 	} else if (c) {
-		c->slice_end = start + SLICE_NS;
-		c->slice_steps = U64_MAX;
-		c->helpers = gcarena_helpers_beside(background_percent());
 		hurry = is_catching_up(c);
-		ret = slice(arena, c);
+		ret = gcarena_concurrent_step(arena);
 	}
 	mutex_unlock(&arena->lock);
 	if (ret != -EAGAIN)

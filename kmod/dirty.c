@@ -143,7 +143,6 @@ int gcarena_dirty_take(struct gcarena *arena, struct gcarena_dirty *dirty)
 		seen += (u64)nr * GCARENA_CHUNK_PAGES;
 		first += nr;
 	}
-	arena->quiet.looks++;
 	gcarena_evacuate_exchange(arena, dirty);
 	dirty->page = 0;
 	found = bitmap_weight(dirty->pages, dirty->nr_pages);
@@ -151,6 +150,7 @@ int gcarena_dirty_take(struct gcarena *arena, struct gcarena_dirty *dirty)
 	arena->counters.dirty_pages_total += found;
 	ns = ktime_get_ns() - start;
 	arena->counters.dirty_total_ns += ns;
+	arena->counters.dirty_passes++;
 	trace_gcarena_dirty_pass(arena->entry.id, seen, found, ns);
 	return 0;
 }

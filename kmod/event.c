@@ -81,22 +81,28 @@ static void event_consume(struct gcarena_events *events, s64 nr)
 	spin_unlock(&events->lock);
 }
 
+/* What programs know that were built when there was no more to an event. */
+#define FIRST_SIZE	offsetofend(struct gcarena_event, live_bytes)
+
 /* Copy out as many as there are, and as fit. Return: bytes, or -EFAULT. */
 static ssize_t read_pending(struct gcarena_events *events, char __user *buffer, size_t bytes)
 {
+	const size_t size = bytes < sizeof(struct gcarena_event) ? FIRST_SIZE
+								 : sizeof(struct gcarena_event);
 	struct gcarena_event event;
 	size_t done = 0;
 	s64 nr;
 
-	while (bytes - done >= sizeof(event)) {
+	while (bytes - done >= size) {
 		nr = event_peek(events, &event);
 		if (nr < 0)
 			break;
 		/* What cannot be copied is not lost: it is still the oldest. */
-		if (copy_to_user(buffer + done, &event, sizeof(event)))
+		event.size = size;
+		if (copy_to_user(buffer + done, &event, size))
 			return done ?: -EFAULT;
 		event_consume(events, nr);
-		done += sizeof(event);
+		done += size;
 	}
 	return done;
 }
@@ -119,7 +125,7 @@ ssize_t gcarena_events_read(struct file *file, char __user *buffer, size_t bytes
 	struct gcarena_events *events = &arena->events;
 	ssize_t done;
 
-	if (bytes < sizeof(struct gcarena_event))
+	if (bytes < FIRST_SIZE)
 		return -EINVAL;
 	do {
 		if (mutex_lock_interruptible(&events->read_lock))

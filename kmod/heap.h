@@ -67,6 +67,7 @@ struct heap_slot_word {
  * @lease: set while a thread holds the span: then it is on no list, is not swept
  *	and not handed out
  * @link: on one of its bucket's lists, unless leased
+ * @permanent: a bit for each slot, set if its object is permanent; NULL: none is
  * @magic: see struct gcarena_sizeclass; 0 for a large object: all is slot 0
  * @nr_slots: number of slots
  * @nr_used: number of set alloc bits
@@ -74,7 +75,8 @@ struct heap_slot_word {
  * @epoch: heap->epoch when it was last swept; see sweep.c
  * @class: size class
  * @zeroed: no slot was ever handed out: all memory is zero
- * @rescan: the mark stack was full while one of its objects was scanned
+ * @rescan: the mark stack was full while one of its objects was scanned, or some were marked
+ *	otherwise than by tracing: see permanent.c
  * @words: (@nr_slots + 63) / 64 pairs of bits. Part of the span, so that marking
  *	finds them without reading it
  */
@@ -85,6 +87,7 @@ struct heap_span {
 	struct heap_layout *layout;
 	struct gcarena_lease *lease;
 	struct list_head link;
+	u64 *permanent;
 	u32 magic;
 	u32 nr_slots;
 	u32 nr_used;
@@ -215,6 +218,8 @@ struct gcarena_ids {
  * @epoch: counts the cycles whose marks sweeping applies
  * @used: slots with alloc set
  * @old: of these, slots with mark set: survivors. The others are young
+ * @permanent: of these, those that stay so; see permanent.c
+ * @unscanned: some span has ->rescan set, and no marker knows
  * @span_bytes: bytes in spans
  * @metadata_bytes: bytes of descriptors, bitmaps and tables
  * @ids: numbers of objects
@@ -246,6 +251,8 @@ struct gcarena_heap {
 	u32 epoch;
 	struct heap_tally used;
 	struct heap_tally old;
+	struct heap_tally permanent;
+	bool unscanned;
 	u64 span_bytes;
 	u64 metadata_bytes;
 	struct gcarena_ids ids;
@@ -379,6 +386,20 @@ static inline bool gcarena_slot_marked(const struct heap_slot *slot)
 {
 	return slot->span->words[slot->index / 64].mark & BIT_ULL(slot->index % 64);
 }
+
+static inline bool gcarena_slot_permanent(const struct heap_slot *slot)
+{
+	return slot->span->permanent &&
+	       (slot->span->permanent[slot->index / 64] & BIT_ULL(slot->index % 64));
+}
+
+/* permanent.c: objects that stay */
+int gcarena_permanent_add(struct gcarena_heap *heap, const struct heap_slot *slot);
+int gcarena_permanent_add_all(struct gcarena_heap *heap);
+void gcarena_permanent_drop(struct gcarena_heap *heap, struct heap_span *span, unsigned int w,
+			    u64 slots);
+void gcarena_permanent_rescan(struct gcarena_heap *heap, struct heap_span *span);
+void gcarena_permanent_forget(struct gcarena_heap *heap, struct heap_span *span);
 
 /* sweep.c: from marks to free slots */
 void gcarena_sweep_flip(struct gcarena_heap *heap);

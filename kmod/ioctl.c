@@ -14,6 +14,7 @@
 
 #include "arena.h"
 #include "layout.h"
+#include "name.h"
 
 union gcarena_args {
 	struct gcarena_info info;
@@ -30,6 +31,8 @@ union gcarena_args {
 	struct gcarena_stats stats;
 	struct gcarena_object object;
 	struct gcarena_pin pin;
+	struct gcarena_permanent permanent;
+	struct gcarena_name name;
 	struct gcarena_id id;
 	struct {
 		u32 size;
@@ -86,9 +89,11 @@ static int ioctl_create(struct gcarena *arena, union gcarena_args *args)
 		params.gc_percent = arg->gc_percent;
 	if (arg->root_mode != GCARENA_ROOTS_DEFAULT)
 		params.root_mode = arg->root_mode;
+	params.memory_limit = arg->memory_limit;
 
 	if (params.reserve < GCARENA_RESERVE_MIN || params.reserve > GCARENA_RESERVE_MAX ||
-	    params.reserve % GCARENA_CHUNK_SIZE || !gcarena_percent_is_valid(params.gc_percent))
+	    params.reserve % GCARENA_CHUNK_SIZE || params.memory_limit > S64_MAX ||
+	    !gcarena_percent_is_valid(params.gc_percent))
 		return -EINVAL;
 	if (params.root_mode > GCARENA_ROOTS_ALL)
 		return -EOPNOTSUPP;
@@ -147,6 +152,7 @@ static int ioctl_type_add(struct gcarena *arena, union gcarena_args *args)
 		return -EINVAL;
 	if (!gcarena_is_created(arena))
 		return -ENXIO;
+	gcarena_name_clean(arg->name);
 	map = copy_ptrmap(arg);
 	if (IS_ERR(map))
 		return PTR_ERR(map);
@@ -232,6 +238,19 @@ static int ioctl_unpin(struct gcarena *arena, union gcarena_args *args)
 	return gcarena_object_unpin(arena, args->pin.addr);
 }
 
+static int ioctl_permanent(struct gcarena *arena, union gcarena_args *args)
+{
+	return gcarena_object_permanent(arena, args->permanent.addr);
+}
+
+static int ioctl_name(struct gcarena *arena, union gcarena_args *args)
+{
+	if (!gcarena_name_is_valid(args->name.name, sizeof(args->name.name)))
+		return -EINVAL;
+	gcarena_registry_set_name(arena, args->name.name);
+	return 0;
+}
+
 static int ioctl_id(struct gcarena *arena, union gcarena_args *args)
 {
 	return gcarena_object_id(arena, &args->id);
@@ -266,9 +285,9 @@ struct command {
 
 static const struct command commands[] = {
 	[_IOC_NR(GCARENA_IOC_INFO)] =
-		COMMAND(ioctl_info, gcarena_info, dirty_method, true),
+		COMMAND(ioctl_info, gcarena_info, memory_limit, true),
 	[_IOC_NR(GCARENA_IOC_CREATE)] =
-		COMMAND(ioctl_create, gcarena_create, gc_percent, false),
+		COMMAND(ioctl_create, gcarena_create, memory_limit, false),
 	[_IOC_NR(GCARENA_IOC_CLASSES)] =
 		COMMAND(ioctl_classes, gcarena_classes, reserved, true,
 			.reserved = offsetof(struct gcarena_classes, reserved)),
@@ -287,7 +306,7 @@ static const struct command commands[] = {
 		COMMAND(ioctl_free, gcarena_free, addr, false),
 	[_IOC_NR(GCARENA_IOC_COLLECT)] =
 		COMMAND(ioctl_collect, gcarena_collect, moved_bytes, true,
-			.flags = GCARENA_COLLECT_RELEASE,
+			.flags = GCARENA_COLLECT_RELEASE | GCARENA_COLLECT_PERMANENT,
 			.reserved = offsetof(struct gcarena_collect, reserved)),
 	[_IOC_NR(GCARENA_IOC_ROOTS_ADD)] =
 		COMMAND(ioctl_roots_add, gcarena_roots, len, false,
@@ -299,13 +318,17 @@ static const struct command commands[] = {
 		COMMAND(ioctl_set, gcarena_set, value, true,
 			.reserved = offsetof(struct gcarena_set, reserved)),
 	[_IOC_NR(GCARENA_IOC_STATS)] =
-		COMMAND(ioctl_stats, gcarena_stats, quiet_faults, true),
+		COMMAND(ioctl_stats, gcarena_stats, limit_throttled, true),
 	[_IOC_NR(GCARENA_IOC_OBJECT)] =
 		COMMAND(ioctl_object, gcarena_object, state, true),
 	[_IOC_NR(GCARENA_IOC_PIN)] =
 		COMMAND(ioctl_pin, gcarena_pin, addr, false),
 	[_IOC_NR(GCARENA_IOC_UNPIN)] =
 		COMMAND(ioctl_unpin, gcarena_pin, addr, false),
+	[_IOC_NR(GCARENA_IOC_PERMANENT)] =
+		COMMAND(ioctl_permanent, gcarena_permanent, addr, false),
+	[_IOC_NR(GCARENA_IOC_NAME)] =
+		COMMAND(ioctl_name, gcarena_name, name, false),
 	[_IOC_NR(GCARENA_IOC_ID)] =
 		COMMAND(ioctl_id, gcarena_id, id, true),
 };
@@ -343,6 +366,8 @@ long gcarena_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (nr >= ARRAY_SIZE(commands) || cmd != _IO(GCARENA_IOC_TYPE, nr))
 		return -ENOTTY;
 	command = &commands[nr];
+	if (!command->call)	/* a number that is not used */
+		return -ENOTTY;
 	if (get_user(size, (u32 __user *)user))
 		return -EFAULT;
 	if (size < command->min_size)

@@ -13,6 +13,7 @@
  *
  * Everything here is protected by the heap lock.
  */
+#include <linux/ktime.h>
 #include <linux/uaccess.h>
 
 #include "arena.h"
@@ -206,13 +207,35 @@ static int return_used(struct gcarena *arena, struct gcarena_owner *owner,
 	return 0;
 }
 
+/* Sweep until there is a span with a free slot. Return: it, NULL or an error. */
+static struct heap_span *span_sweep_for(struct gcarena *arena, struct heap_bucket *bucket)
+{
+	struct heap_span *span;
+	unsigned int nr = 0;
+	u64 start;
+
+	if (list_empty(&bucket->unswept))
+		return NULL;
+	start = ktime_get_ns();
+	while ((span = gcarena_sweep_next(&arena->heap, bucket))) {
+		if (span->nr_used < span->nr_slots)
+			break;
+		list_add(&span->link, &bucket->full);
+		if (++nr % 64 == 0 && gcarena_checkpoint()) {
+			span = ERR_PTR(-EINTR);
+			break;
+		}
+	}
+	arena->counters.sweep_total_ns += ktime_get_ns() - start;
+	return span;
+}
+
 /* A span with a free slot: one at hand, one that sweeping finds, or a new one. */
 static struct heap_span *span_find(struct gcarena *arena, struct heap_layout *layout,
 				   unsigned int class)
 {
 	struct heap_bucket *bucket = gcarena_layout_bucket(&arena->heap, layout, class);
 	struct heap_span *span;
-	unsigned int nr = 0;
 
 	if (!bucket)
 		return ERR_PTR(-ENOMEM);
@@ -221,14 +244,7 @@ static struct heap_span *span_find(struct gcarena *arena, struct heap_layout *la
 		list_del_init(&span->link);
 		return span;
 	}
-	while ((span = gcarena_sweep_next(&arena->heap, bucket))) {
-		if (span->nr_used < span->nr_slots)
-			return span;
-		list_add(&span->link, &bucket->full);
-		if (++nr % 64 == 0 && gcarena_checkpoint())
-			return ERR_PTR(-EINTR);
-	}
-	return gcarena_span_create(&arena->heap, layout, class, 0);
+	return span_sweep_for(arena, bucket) ?: gcarena_span_create(&arena->heap, layout, class, 0);
 }
 
 /* As span_find(); when the arena is full, sweep all, and at last collect. */
@@ -236,11 +252,11 @@ static struct heap_span *span_find_hard(struct gcarena *arena, struct heap_layou
 					unsigned int class)
 {
 	struct heap_span *span = span_find(arena, layout, class);
-	enum gcarena_effort effort;
+	enum gcarena_effort effort = GCARENA_EFFORT_SWEEP;
 	int ret;
 
-	for (effort = 0; IS_ERR(span) && effort < GCARENA_NR_EFFORTS; effort++) {
-		ret = gcarena_make_space(arena, PTR_ERR(span), effort);
+	while (IS_ERR(span) && effort < GCARENA_NR_EFFORTS) {
+		ret = gcarena_make_space(arena, PTR_ERR(span), &effort);
 		if (ret)
 			return ERR_PTR(ret);
 		span = span_find(arena, layout, class);
@@ -398,6 +414,7 @@ static int refill_locked(struct gcarena *arena, struct gcarena_refill *arg, cons
 	owner = owner_get(arena, mapping);
 	if (!owner)
 		return -ENOMEM;
+	gcarena_space_renew(arena);
 	ret = return_used(arena, owner, used, arg->nr_used) ?: gcarena_collect_if_due(arena);
 	if (ret)
 		return ret;
@@ -430,6 +447,8 @@ int gcarena_refill(struct gcarena *arena, struct gcarena_refill *arg)
 	if (gcarena_lock(arena))
 		return -EINTR;
 	ret = refill_locked(arena, arg, used, runs, &mapping_id);
+	if (ret)
+		gcarena_out_of_space(arena, ret);
 	mutex_unlock(&arena->lock);
 	if (!ret)
 		gcarena_populate(arena, mapping_id, runs, arg->nr_spans);

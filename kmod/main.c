@@ -14,6 +14,7 @@
 
 #include "arena.h"
 #include "fault.h"
+#include "collect.h"
 #include "netlink.h"
 #include "park.h"
 
@@ -91,6 +92,9 @@ static int gcarena_close(struct inode *inode, struct file *file)
 	/* In this order: who has found it may ask, what was asked is told, and kicks others. */
 	gcarena_registry_remove(arena);
 	gcarena_request_cancel(arena);
+	mutex_lock(&arena->lock);
+	gcarena_concurrent_abandon(arena);
+	mutex_unlock(&arena->lock);
 	gcarena_notify_gone(arena);
 	gcarena_registry_put(arena);
 	gcarena_destroy(arena);

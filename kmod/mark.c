@@ -17,7 +17,8 @@
  * garbage collection, ASPLOS 2004; here with two queues.)
  *
  * The stack is a list of segments, bounded in all. When it is full, an object is
- * marked all the same, and its span is flagged. After the stack has run empty, the marked
+ * marked all the same, and its span is flagged. (So are the spans of permanent objects,
+ * before a full cycle: permanent.c.) After the stack has run empty, the marked
  * objects of flagged spans are scanned again, one by one; this goes on until no span
  * is flagged. It ends, because a pass that marks nothing flags nothing.
  *
@@ -598,6 +599,7 @@ static int rescan(struct gcarena_marker *m)
 		m->rescanning = true;
 		m->rescan_pos = 0;
 		m->overflowed = false;
+		m->heap->unscanned = false;
 	}
 	pos = m->rescan_pos;
 	while (!ret && (span = gcarena_span_next(m->heap, &pos))) {
@@ -686,7 +688,7 @@ int gcarena_mark_finish(struct gcarena_marker *m)
 {
 	int ret = drain_all(m);
 
-	while (!ret && (m->overflowed || m->rescanning))
+	while (!ret && (m->overflowed || m->rescanning || m->heap->unscanned))
 		ret = rescan(m) ?: drain_all(m);
 	gcarena_crew_recall(m);
 	return ret;

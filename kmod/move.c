@@ -29,6 +29,7 @@
 #include "move.h"
 #include "remember.h"
 #include "slots.h"
+#include "trace.h"
 #include "verify.h"
 #include "zeal.h"
 
@@ -199,15 +200,18 @@ static int run(struct gcarena *arena, struct gcarena_move *move)
 	return ret == -ENOMEM && c->moved.objects ? 0 : ret;
 }
 
-static void count(struct gcarena *arena, const struct gcarena_move *move, u64 start)
+static void count(struct gcarena *arena, const struct gcarena_move *move, u64 start, int error)
 {
 	struct gcarena_counters *n = &arena->counters;
+	u64 ns;
 
 	n->moved_last = move->compact.moved;
 	n->moved.objects += n->moved_last.objects;
 	n->moved.bytes += n->moved_last.bytes;
 	n->moves += !!n->moved_last.objects;
-	n->compact_total_ns += ktime_get_ns() - start;
+	ns = ktime_get_ns() - start;
+	n->compact_total_ns += ns;
+	trace_gcarena_compact(arena->entry.id, error, n->moved_last.objects, n->moved_last.bytes, ns);
 }
 
 /**
@@ -225,7 +229,7 @@ int gcarena_move_run(struct gcarena *arena)
 
 	lockdep_assert_held(&arena->lock);
 	ret = run(arena, move);
-	count(arena, move, start);
+	count(arena, move, start, ret);
 	return ret;
 }
 
@@ -275,6 +279,6 @@ int gcarena_move_regions(struct gcarena *arena, const struct remember_region *re
 	ret = verify_before(move) ?:
 	      plan_regions(&move->compact, regions, nr, budget, done) ?:
 	      carry_out(arena, move, regions, nr);
-	count(arena, move, start);
+	count(arena, move, start, ret);
 	return ret;
 }

@@ -151,6 +151,7 @@ static int put_params(struct sk_buff *skb, const struct gcarena_overview *o, u32
 	       put_u64(skb, GCARENA_A_ARENA_RESERVE, o->params.reserve) ?:
 	       put_u64(skb, GCARENA_A_ARENA_LIMIT, o->params.limit) ?:
 	       put_u64(skb, GCARENA_A_ARENA_MIN_HEAP, o->params.min_heap) ?:
+	       put_u64(skb, GCARENA_A_ARENA_MEMORY_LIMIT, o->params.memory_limit) ?:
 	       nla_put_s32(skb, GCARENA_A_ARENA_GC_PERCENT, o->params.gc_percent) ?:
 	       nla_put_u32(skb, GCARENA_A_ARENA_ROOT_MODE, o->params.root_mode) ?:
 	       nla_put_u32(skb, GCARENA_A_ARENA_DIRTY_METHOD, dirty_method);
@@ -162,10 +163,14 @@ static int put_numbers(struct sk_buff *skb, const struct gcarena_overview *o)
 	       put_u64(skb, GCARENA_A_ARENA_HEAP_OBJECTS, o->heap_objects) ?:
 	       put_u64(skb, GCARENA_A_ARENA_HEAP_BYTES, o->heap_bytes) ?:
 	       put_u64(skb, GCARENA_A_ARENA_BACKING_BYTES, o->backing_bytes) ?:
+	       put_u64(skb, GCARENA_A_ARENA_METADATA_BYTES, o->metadata_bytes) ?:
 	       put_u64(skb, GCARENA_A_ARENA_CYCLES, o->cycles) ?:
 	       put_u64(skb, GCARENA_A_ARENA_CYCLES_ABORTED, o->cycles_aborted) ?:
 	       put_u64(skb, GCARENA_A_ARENA_PAUSE_LAST_NS, o->pause_last_ns) ?:
-	       put_u64(skb, GCARENA_A_ARENA_PAUSE_MAX_NS, o->pause_max_ns);
+	       put_u64(skb, GCARENA_A_ARENA_PAUSE_MAX_NS, o->pause_max_ns) ?:
+	       put_u64(skb, GCARENA_A_ARENA_PAUSE_TOTAL_NS, o->pause_total_ns) ?:
+	       put_u64(skb, GCARENA_A_ARENA_ALLOC_BYTES, o->alloc_bytes) ?:
+	       put_u64(skb, GCARENA_A_ARENA_LIMIT_HITS, o->limit_hits);
 }
 
 static int put_requests(struct sk_buff *skb, struct gcarena_request *request)
@@ -183,6 +188,14 @@ static int put_requests(struct sk_buff *skb, struct gcarena_request *request)
 	       nla_put_u32(skb, GCARENA_A_ARENA_DONE_ERROR, -error);
 }
 
+static int put_name(struct sk_buff *skb, struct gcarena *arena)
+{
+	char name[GCARENA_NAME_LEN];
+
+	gcarena_registry_get_name(arena, name);
+	return nla_put_string(skb, GCARENA_A_ARENA_NAME, name);
+}
+
 static int put_arena(struct sk_buff *skb, struct gcarena *arena)
 {
 	struct gcarena_overview o;
@@ -190,6 +203,7 @@ static int put_arena(struct sk_buff *skb, struct gcarena *arena)
 	gcarena_overview_fill(arena, &o);
 	return nla_put_u32(skb, GCARENA_A_ARENA_ID, arena->entry.id) ?:
 	       put_owner(skb, arena) ?:
+	       put_name(skb, arena) ?:
 	       put_params(skb, &o, arena->dirty_method) ?:
 	       nla_put_u32(skb, GCARENA_A_ARENA_PROCESSES, gcarena_mapping_count(arena)) ?:
 	       put_numbers(skb, &o) ?:
@@ -311,6 +325,8 @@ static const struct knob {
 	{ GCARENA_A_ARENA_MIN_HEAP, GCARENA_PARAM_MIN_HEAP, "min_heap is not 0" },
 	{ GCARENA_A_ARENA_GC_PERCENT, GCARENA_PARAM_GC_PERCENT,
 	  "gc_percent is 1 to 1000000, or -1 for off" },
+	{ GCARENA_A_ARENA_MEMORY_LIMIT, GCARENA_PARAM_MEMORY_LIMIT,
+	  "memory_limit is a number of bytes below 2^63, or 0 for none" },
 };
 
 static s64 knob_value(const struct nlattr *attr)
@@ -385,7 +401,7 @@ static int arena_set(struct sk_buff *skb, struct genl_info *info)
 	if (some) {
 		ret = set_patiently(skb, info, arena);
 	} else {
-		GENL_SET_ERR_MSG(info, "nothing to set: say limit, min_heap or gc_percent");
+		GENL_SET_ERR_MSG(info, "nothing to set: say limit, min_heap, gc_percent or memory_limit");
 		ret = -EINVAL;
 	}
 	gcarena_find_end(arena);
@@ -406,8 +422,15 @@ static int collect_found(struct genl_info *info, struct gcarena *arena)
 	u32 kind = attr ? nla_get_u32(attr) : GCARENA_COLLECT_FULL;
 	bool release = info->attrs[GCARENA_A_ARENA_RELEASE];
 
-	if (kind > GCARENA_COLLECT_MINOR) {
+	if (kind > GCARENA_COLLECT_COMPACT) {
 		NL_SET_ERR_MSG_ATTR(info->extack, attr, "this kernel knows no such collection");
+		return -EOPNOTSUPP;
+	}
+	/* What is in registers does not hold objects in place: only the program knows when. */
+	if (kind == GCARENA_COLLECT_COMPACT && gcarena_is_created(arena) &&
+	    arena->params.root_mode == GCARENA_ROOTS_EXPLICIT) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr,
+				    "the roots are explicit: only the program may move objects");
 		return -EOPNOTSUPP;
 	}
 	if (!gcarena_is_created(arena) || !gcarena_mapping_count(arena)) {
@@ -770,6 +793,7 @@ static const struct nla_policy arena_set_policy[] = {
 	[GCARENA_A_ARENA_LIMIT] = { .type = NLA_U64 },
 	[GCARENA_A_ARENA_MIN_HEAP] = { .type = NLA_U64 },
 	[GCARENA_A_ARENA_GC_PERCENT] = { .type = NLA_S32 },
+	[GCARENA_A_ARENA_MEMORY_LIMIT] = { .type = NLA_U64 },
 };
 
 static const struct nla_policy collect_policy[] = {

@@ -48,12 +48,12 @@ static int sweep_large(struct gcarena *arena)
 static struct heap_span *large_create(struct gcarena *arena, struct heap_layout *layout, u64 bytes)
 {
 	struct heap_span *span;
-	enum gcarena_effort effort;
+	enum gcarena_effort effort = GCARENA_EFFORT_SWEEP;
 	int ret;
 
 	span = gcarena_span_create(&arena->heap, layout, GCARENA_CLASS_LARGE, bytes);
-	for (effort = 0; IS_ERR(span) && effort < GCARENA_NR_EFFORTS; effort++) {
-		ret = gcarena_make_space(arena, PTR_ERR(span), effort);
+	while (IS_ERR(span) && effort < GCARENA_NR_EFFORTS) {
+		ret = gcarena_make_space(arena, PTR_ERR(span), &effort);
 		if (ret)
 			return ERR_PTR(ret);
 		span = gcarena_span_create(&arena->heap, layout, GCARENA_CLASS_LARGE, bytes);
@@ -77,6 +77,7 @@ static int alloc_locked(struct gcarena *arena, struct gcarena_alloc *arg,
 	if (arg->bytes > arena->params.limit)
 		return -ENOSPC;
 	gcarena_lease_large_end(arena);
+	gcarena_space_renew(arena);
 	ret = gcarena_collect_if_due(arena) ?: sweep_large(arena);
 	if (ret)
 		return ret;
@@ -114,6 +115,8 @@ int gcarena_object_alloc(struct gcarena *arena, struct gcarena_alloc *arg)
 	if (gcarena_lock(arena))
 		return -EINTR;
 	ret = alloc_locked(arena, arg, &run, &mapping_id);
+	if (ret)
+		gcarena_out_of_space(arena, ret);
 	mutex_unlock(&arena->lock);
 	if (!ret)
 		gcarena_populate(arena, mapping_id, &run, 1);
@@ -152,6 +155,8 @@ static int free_locked(struct gcarena *arena, u64 addr)
 		return ret;
 	if (slot_address(arena, &slot) != addr)
 		return -EINVAL;
+	if (gcarena_slot_permanent(&slot))
+		return -EPERM;
 	gcarena_lease_large_free(arena, slot.span);
 	if (gcarena_lease_handed_out(&slot)) {
 		/* The thread may use the slot again, for an object of another identity. */
@@ -186,7 +191,8 @@ static void object_describe(struct gcarena *arena, const struct heap_slot *slot,
 	arg->bytes = span->slot_bytes;
 	arg->layout = span->layout->number;
 	arg->size_class = span->class;
-	arg->region = gcarena_slot_marked(slot) ? GCARENA_REGION_OLD : GCARENA_REGION_YOUNG;
+	arg->region = gcarena_slot_permanent(slot) ? GCARENA_REGION_PERMANENT :
+		      gcarena_slot_marked(slot) ? GCARENA_REGION_OLD : GCARENA_REGION_YOUNG;
 	arg->state = (gcarena_slot_marked(slot) ? GCARENA_OBJECT_MARKED : 0) |
 		     (span->class == GCARENA_CLASS_LARGE ? GCARENA_OBJECT_LARGE :
 		      span->lease ? GCARENA_OBJECT_OWNED : 0);
@@ -203,6 +209,19 @@ int gcarena_object_query(struct gcarena *arena, struct gcarena_object *arg)
 	ret = find_object(arena, arg->addr, &slot);
 	if (!ret)
 		object_describe(arena, &slot, arg);
+	mutex_unlock(&arena->lock);
+	return ret;
+}
+
+/* GCARENA_IOC_PERMANENT. Return: 0 or a negative errno as in the ABI. */
+int gcarena_object_permanent(struct gcarena *arena, u64 addr)
+{
+	struct heap_slot slot;
+	int ret;
+
+	if (gcarena_lock(arena))
+		return -EINTR;
+	ret = find_object(arena, addr, &slot) ?: gcarena_permanent_add(&arena->heap, &slot);
 	mutex_unlock(&arena->lock);
 	return ret;
 }

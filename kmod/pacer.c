@@ -14,6 +14,13 @@
  * minor cycles were seen to free less for the time they take. They are tried again
  * now and then, as programs change.
  *
+ * A memory limit, as Go's GOMEMLIMIT (M. Knyszek: Soft memory limit, Go proposal 48409,
+ * 2022), lowers the goal so far that live objects, and what was held besides them when the
+ * last cycle ended, stay below it. It works without a percentage, too. It is soft: the heap
+ * may always grow by a little, and when collecting has taken as much time as the program
+ * had, with a second to spare, cycles for the limit's sake wait, and the heap grows
+ * beyond it. A program that does not fit so gets half of the time, and does not stand still.
+ *
  * Memory counts as live from the moment its span is handed out. Sweeping changes
  * nothing here: what it frees was not counted since the cycle ended.
  *
@@ -23,6 +30,15 @@
 
 /* Full cycles after which minor ones that did not pay get another chance. */
 #define RETRY_MINOR	8
+
+/* Between goal and limit: a 32nd, and room for the chunk that is taken next. */
+#define HEADROOM_MIN	(2ULL << 20)
+#define HEADROOM_SHIFT	5
+/* However low the limit is, so much may be allocated until the next cycle. */
+#define LEAST_GROWTH	(256ULL << 10)
+/* Collecting may be so far ahead of the program, ns; and may be counted for so long. */
+#define DEBT_FREE	1000000000ULL
+#define DEBT_MAX	(60 * DEBT_FREE)
 
 static u64 part(u64 bytes, int percent)
 {
@@ -43,29 +59,49 @@ static u64 trigger(const struct gcarena_pacer *pacer)
 {
 	u64 room = pacer->goal - min(pacer->goal, pacer->marked);
 	u64 runway = pacer->runway ? pacer->runway + pacer->runway / 4 : room / 4;
+	u64 begin;
 
 	runway = max(runway, room / 16);
-	return max(pacer->goal - min(runway, room - room / 4),
-		   part(pacer->min_heap, pacer->percent));
+	begin = pacer->goal - min(runway, room - room / 4);
+	return pacer->limited ? begin : max(begin, part(pacer->min_heap, pacer->percent));
+}
+
+static u64 goal_by_percent(const struct gcarena_pacer *pacer)
+{
+	if (pacer->percent == GCARENA_PACER_OFF)
+		return GCARENA_PACER_NEVER;
+	return max(part(pacer->min_heap, pacer->percent),
+		   pacer->base + part(pacer->base, pacer->percent));
+}
+
+static u64 goal_by_limit(const struct gcarena_pacer *pacer)
+{
+	u64 limit = pacer->memory_limit, headroom;
+
+	if (!limit)
+		return GCARENA_PACER_NEVER;
+	headroom = max(limit >> HEADROOM_SHIFT, HEADROOM_MIN);
+	limit -= min(limit, headroom);
+	return max(limit - min(limit, pacer->overhead),
+		   pacer->marked + max(pacer->marked >> HEADROOM_SHIFT, LEAST_GROWTH));
 }
 
 static void update_goal(struct gcarena_pacer *pacer)
 {
-	u64 room;
+	u64 most = goal_by_limit(pacer), room;
 
 	pacer->next_minor = false;
-	if (pacer->percent == GCARENA_PACER_OFF) {
-		pacer->goal = GCARENA_PACER_NEVER;
-		pacer->trigger = GCARENA_PACER_NEVER;
+	pacer->limited = false;
+	pacer->trigger = GCARENA_PACER_NEVER;
+	pacer->goal = min(goal_by_percent(pacer), most);
+	if (pacer->goal == GCARENA_PACER_NEVER)
 		return;
-	}
-	pacer->goal = max(part(pacer->min_heap, pacer->percent),
-			  pacer->base + part(pacer->base, pacer->percent));
-	room = pacer->goal - pacer->base;
+	room = pacer->goal - min(pacer->goal, pacer->base);
 	if (pacer->marked + room / 2 <= pacer->goal)
 		pacer->next_minor = pacer->generational && minor_pays(pacer);
 	else
-		pacer->goal = max(pacer->goal, pacer->marked + room / 8);
+		pacer->goal = min(max(pacer->goal, pacer->marked + room / 8), most);
+	pacer->limited = pacer->goal == most;
 	pacer->trigger = trigger(pacer);
 }
 
@@ -87,6 +123,19 @@ void gcarena_pacer_set_percent(struct gcarena_pacer *pacer, int percent)
 void gcarena_pacer_set_min_heap(struct gcarena_pacer *pacer, u64 min_heap)
 {
 	pacer->min_heap = min_heap;
+	update_goal(pacer);
+}
+
+/**
+ * gcarena_pacer_set_memory_limit() - set how much memory there should be
+ * @pacer: the pacer
+ * @limit: bytes, or 0: as much as it takes
+ * @overhead: as for gcarena_pacer_observe()
+ */
+void gcarena_pacer_set_memory_limit(struct gcarena_pacer *pacer, u64 limit, u64 overhead)
+{
+	pacer->memory_limit = limit;
+	pacer->overhead = overhead;
 	update_goal(pacer);
 }
 
@@ -143,10 +192,57 @@ void gcarena_pacer_cycle_done(struct gcarena_pacer *pacer, bool minor, u64 marke
 	update_goal(pacer);
 }
 
+/**
+ * gcarena_pacer_observe() - what there is besides live objects
+ * @pacer: the pacer
+ * @overhead: bytes of memory that hold neither objects nor room for any object: metadata,
+ *	and what is free in spans when the heap is as full as it gets
+ *
+ * To be called when a cycle has ended, before gcarena_pacer_cycle_done().
+ */
+void gcarena_pacer_observe(struct gcarena_pacer *pacer, u64 overhead)
+{
+	pacer->overhead = overhead;
+}
+
+/* The program had the time since the last cycle to itself: as much is forgiven. */
+static u64 debt_at(const struct gcarena_pacer *pacer, u64 now)
+{
+	return pacer->debt - min(pacer->debt, now - pacer->paid_at);
+}
+
+/**
+ * gcarena_pacer_spent() - a cycle that nobody asked for has ended
+ * @pacer: the pacer
+ * @ns: time it took
+ * @now: what time it is, ns; never goes back
+ */
+void gcarena_pacer_spent(struct gcarena_pacer *pacer, u64 ns, u64 now)
+{
+	u64 began = max(now - min(now, ns), pacer->paid_at);
+
+	pacer->debt = min(debt_at(pacer, began) + min(ns, DEBT_MAX), DEBT_MAX);
+	pacer->paid_at = now;
+}
+
+/* Has collecting taken as much time as the program had, and a second more? */
+bool gcarena_pacer_is_hasty(const struct gcarena_pacer *pacer, u64 now)
+{
+	return debt_at(pacer, now) > DEBT_FREE;
+}
+
+/* Has a cycle to wait that is due for the memory limit's sake alone? */
+bool gcarena_pacer_throttled(const struct gcarena_pacer *pacer, u64 now)
+{
+	return pacer->limited && pacer->live < goal_by_percent(pacer) &&
+	       gcarena_pacer_is_hasty(pacer, now);
+}
+
 /* A cycle that was due could not be done. Do not try at each refill from now on. */
 void gcarena_pacer_postpone(struct gcarena_pacer *pacer)
 {
 	pacer->begun = 0;
+	pacer->limited = false;
 	pacer->goal = pacer->live + max(pacer->live / 8, pacer->min_heap / 4);
 	pacer->trigger = pacer->goal;
 }

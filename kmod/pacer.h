@@ -23,6 +23,11 @@
  * @full_cost: ns for each MiB that full cycles freed lately
  * @minor_cost: the same for minor ones
  * @fulls_since_minor: full cycles since the last minor one
+ * @memory_limit: all memory should stay below this many bytes; 0: no limit
+ * @overhead: bytes held besides @live when the last cycle ended
+ * @limited: it is @memory_limit that makes the goal as low as it is
+ * @debt: ns that cycles took, less the time the program has had since
+ * @paid_at: when @debt was right, ns
  */
 struct gcarena_pacer {
 	int percent;
@@ -39,15 +44,25 @@ struct gcarena_pacer {
 	u64 full_cost;
 	u64 minor_cost;
 	unsigned int fulls_since_minor;
+	u64 memory_limit;
+	u64 overhead;
+	bool limited;
+	u64 debt;
+	u64 paid_at;
 };
 
 void gcarena_pacer_init(struct gcarena_pacer *pacer, int percent, u64 min_heap, bool generational);
 void gcarena_pacer_set_percent(struct gcarena_pacer *pacer, int percent);
 void gcarena_pacer_set_min_heap(struct gcarena_pacer *pacer, u64 min_heap);
+void gcarena_pacer_set_memory_limit(struct gcarena_pacer *pacer, u64 limit, u64 overhead);
 void gcarena_pacer_cycle_begun(struct gcarena_pacer *pacer);
 void gcarena_pacer_cycle_dropped(struct gcarena_pacer *pacer);
 u64 gcarena_pacer_progress(const struct gcarena_pacer *pacer);
 void gcarena_pacer_cycle_done(struct gcarena_pacer *pacer, bool minor, u64 marked, u64 ns);
+void gcarena_pacer_observe(struct gcarena_pacer *pacer, u64 overhead);
+void gcarena_pacer_spent(struct gcarena_pacer *pacer, u64 ns, u64 now);
+bool gcarena_pacer_is_hasty(const struct gcarena_pacer *pacer, u64 now);
+bool gcarena_pacer_throttled(const struct gcarena_pacer *pacer, u64 now);
 void gcarena_pacer_postpone(struct gcarena_pacer *pacer);
 
 static inline void gcarena_pacer_allocated(struct gcarena_pacer *pacer, u64 bytes)

@@ -158,11 +158,11 @@ static bool walk_begin(struct gcarena *arena)
 {
 	struct gcarena_quiet *q = &arena->quiet;
 
-	if (q->seen_looks == q->looks || q->seen_cycles == arena->counters.cycles)
+	if (q->seen_looks == arena->counters.dirty_passes || q->seen_cycles == arena->counters.cycles)
 		return false;
 	q->walking = true;
 	q->pos = 0;
-	q->seen_looks = q->looks;
+	q->seen_looks = arena->counters.dirty_passes;
 	q->seen_cycles = arena->counters.cycles;
 	return true;
 }

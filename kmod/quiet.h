@@ -13,8 +13,7 @@ struct gcarena;
  * @chunks: how many there are
  * @faults: page faults that woke one
  * @total: how many times a chunk became quiet
- * @looks: at written pages, so far
- * @seen_looks: of these, when the last walk began
+ * @seen_looks: counters.dirty_passes when the last walk began
  * @seen_cycles: counters.cycles then
  * @walking: a walk over all chunks is not at its end
  * @pos: where it goes on
@@ -24,7 +23,6 @@ struct gcarena_quiet {
 	atomic_t chunks;
 	atomic64_t faults;
 	u64 total;
-	u64 looks;
 	u64 seen_looks;
 	u64 seen_cycles;
 	bool walking;

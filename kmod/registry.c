@@ -7,7 +7,7 @@
  * between the two may wait for the program, touch its memory, or block for long.
  *
  * Locks: that of the xarray, a spin lock, innermost. What is on the list has not been
- * closed, so a reference can be taken under it.
+ * closed, so a reference can be taken under it. That of a name is innermost, too.
  */
 #include <linux/cred.h>
 #include <linux/nsproxy.h>
@@ -63,6 +63,7 @@ int gcarena_registry_add(struct gcarena *arena)
 
 	refcount_set(&entry->users, 1);
 	init_completion(&entry->unused);
+	spin_lock_init(&entry->name_lock);
 	entry->birth = atomic64_inc_return(&births);
 	entry->opener = get_pid(task_tgid(current));
 	entry->net = net_of_opener();
@@ -95,6 +96,22 @@ void gcarena_registry_put(struct gcarena *arena)
 {
 	put_net(arena->entry.net);
 	put_pid(arena->entry.opener);
+}
+
+/* @name: a name, or "" for none. */
+void gcarena_registry_set_name(struct gcarena *arena, const char *name)
+{
+	spin_lock(&arena->entry.name_lock);
+	strscpy(arena->entry.name, name, sizeof(arena->entry.name));
+	spin_unlock(&arena->entry.name_lock);
+}
+
+/* Copy it to @name, of GCARENA_NAME_LEN bytes. */
+void gcarena_registry_get_name(struct gcarena *arena, char *name)
+{
+	spin_lock(&arena->entry.name_lock);
+	memcpy(name, arena->entry.name, sizeof(arena->entry.name));
+	spin_unlock(&arena->entry.name_lock);
 }
 
 /* The arena of that number, or NULL. End with gcarena_find_end(). */

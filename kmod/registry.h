@@ -4,7 +4,10 @@
 
 #include <linux/completion.h>
 #include <linux/refcount.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
+
+#include <linux/gcarena.h>
 
 struct gcarena;
 struct net;
@@ -18,6 +21,8 @@ struct pid;
  * @unused: @users has fallen to 0
  * @opener: the process that opened it
  * @net: the network namespace that hears of it: that of the opener
+ * @name_lock: protects @name
+ * @name: what the program calls it, or ""
  */
 struct gcarena_entry {
 	u32 id;
@@ -26,11 +31,15 @@ struct gcarena_entry {
 	struct completion unused;
 	struct pid *opener;
 	struct net *net;
+	spinlock_t name_lock;		/* name */
+	char name[GCARENA_NAME_LEN];
 };
 
 int gcarena_registry_add(struct gcarena *arena);
 void gcarena_registry_remove(struct gcarena *arena);
 void gcarena_registry_put(struct gcarena *arena);
+void gcarena_registry_set_name(struct gcarena *arena, const char *name);
+void gcarena_registry_get_name(struct gcarena *arena, char *name);
 struct gcarena *gcarena_find(u32 id);
 struct gcarena *gcarena_find_next(u32 id);
 void gcarena_find_end(struct gcarena *arena);

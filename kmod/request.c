@@ -3,8 +3,8 @@
  * Collections that somebody asks for who does not take part: through netlink.
  *
  * A worker carries them out, as who asks must not wait: he holds locks of netlink's that
- * everybody needs. Requests that come before the worker does are one collection: a full
- * one if any of them wants that.
+ * everybody needs. Requests that come before the worker does are one collection, of the
+ * kind that does what all of them want. What it allocates is charged to the program.
  *
  * The work item needs no reference to the arena: it is cancelled, and waited for, before
  * the arena is freed. A collection in a worker cannot be killed; what it waits for is
@@ -12,6 +12,7 @@
  * does not answer.
  */
 #include <linux/jiffies.h>
+#include <linux/memcontrol.h>
 
 #include "arena.h"
 #include "request.h"
@@ -45,6 +46,7 @@ static void request_work(struct work_struct *work)
 {
 	struct gcarena *arena = container_of(to_delayed_work(work), struct gcarena, request.work);
 	struct gcarena_collect arg = { };
+	struct mem_cgroup *memcg;
 	u64 nr;
 	int ret;
 
@@ -54,9 +56,11 @@ static void request_work(struct work_struct *work)
 		return;
 	}
 	nr = request_take(&arena->request, &arg);
+	memcg = set_active_memcg(arena->memcg);
 	/* What nobody can reach now may be reached again by who maps the arena later. */
 	ret = gcarena_is_created(arena) && gcarena_mapping_count(arena) ?
 	      gcarena_collect_locked(arena, &arg) : -ENXIO;
+	set_active_memcg(memcg);
 	mutex_unlock(&arena->lock);
 	request_done(&arena->request, nr, ret);
 }
@@ -84,7 +88,7 @@ u64 gcarena_request_collect(struct gcarena *arena, u32 kind, u32 flags)
 
 	spin_lock(&request->lock);
 	nr = ++request->asked;
-	if (kind == GCARENA_COLLECT_FULL)
+	if (kind == GCARENA_COLLECT_COMPACT || request->kind == GCARENA_COLLECT_MINOR)
 		request->kind = kind;
 	request->flags |= flags;
 	spin_unlock(&request->lock);

@@ -67,6 +67,7 @@ static void span_free(struct gcarena_heap *heap, struct heap_span *span)
 {
 	unsigned int words = gcarena_span_nr_words(span);
 
+	gcarena_permanent_forget(heap, span);
 	heap->metadata_bytes -= span_size(words);
 	kmem_cache_free(span_caches[words], span);
 }
@@ -213,16 +214,19 @@ static void unmark(struct gcarena_heap *heap, struct heap_span *span, unsigned i
 {
 	gcarena_tally_sub(&heap->old, hweight64(span->words[w].mark & slots), span->slot_bytes);
 	span->words[w].mark &= ~slots;
+	if (unlikely(span->permanent))
+		gcarena_permanent_drop(heap, span, w, slots);
 }
 
-/* A full cycle starts: no object was reached yet. */
+/* A full cycle starts: no object was reached yet, but for what is permanent. */
 void gcarena_span_clear(struct gcarena_heap *heap, struct heap_span *span)
 {
 	unsigned int w;
 
 	for (w = 0; w < gcarena_span_nr_words(span); w++)
-		unmark(heap, span, w, U64_MAX);
+		unmark(heap, span, w, span->permanent ? ~span->permanent[w] : U64_MAX);
 	span->rescan = false;
+	gcarena_permanent_rescan(heap, span);
 }
 
 /**

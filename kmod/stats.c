@@ -8,7 +8,9 @@
 		  GCARENA_FEATURE_AUTO_ROOTS | GCARENA_FEATURE_AUTO_COLLECT | \
 		  GCARENA_FEATURE_STOP_WORLD | GCARENA_FEATURE_EVENTS | \
 		  GCARENA_FEATURE_MINOR | GCARENA_FEATURE_COMPACT | \
-		  GCARENA_FEATURE_CONCURRENT | GCARENA_FEATURE_IDS)
+		  GCARENA_FEATURE_CONCURRENT | GCARENA_FEATURE_MEMORY_LIMIT | \
+		  GCARENA_FEATURE_MAJOR | GCARENA_FEATURE_PERMANENT | GCARENA_FEATURE_NAMES | \
+		  GCARENA_FEATURE_IDS)
 
 static void fill_heap(const struct gcarena_heap *heap, struct gcarena_stats *stats)
 {
@@ -21,6 +23,8 @@ static void fill_heap(const struct gcarena_heap *heap, struct gcarena_stats *sta
 	stats->metadata_bytes = heap->metadata_bytes;
 	stats->old_objects = heap->old.objects;
 	stats->old_bytes = heap->old.bytes;
+	stats->permanent_objects = heap->permanent.objects;
+	stats->permanent_bytes = heap->permanent.bytes;
 	stats->total_alloc_objects = heap->allocated.objects;
 	stats->total_alloc_bytes = heap->allocated.bytes;
 	stats->total_freed_objects = heap->freed.objects;
@@ -74,6 +78,19 @@ static void fill_counters(const struct gcarena_counters *c, struct gcarena_stats
 	stats->mark_shared = c->mark_shared;
 }
 
+static void fill_phases(const struct gcarena_counters *c, struct gcarena_stats *stats)
+{
+	stats->clear_total_ns = c->clear_total_ns;
+	stats->root_stop_total_ns = c->root_stop_total_ns;
+	stats->last_stop_total_ns = c->last_stop_total_ns;
+	stats->marked_objects = c->marked.objects;
+	stats->marked_bytes = c->marked.bytes;
+	stats->rounds_last = c->rounds_last;
+	stats->dirty_passes = c->dirty_passes;
+	stats->limit_exceeded = c->limit_exceeded;
+	stats->limit_throttled = c->limit_throttled;
+}
+
 /* GCARENA_IOC_STATS, under the heap lock. */
 void gcarena_stats_fill(struct gcarena *arena, struct gcarena_stats *stats)
 {
@@ -82,6 +99,7 @@ void gcarena_stats_fill(struct gcarena *arena, struct gcarena_stats *stats)
 		return;
 	fill_heap(&arena->heap, stats);
 	fill_counters(&arena->counters, stats);
+	fill_phases(&arena->counters, stats);
 	stats->next_gc = arena->pacer.goal;
 	stats->faults = atomic64_read(&arena->faults);
 	stats->populated_pages = atomic64_read(&arena->populated_pages);
@@ -114,6 +132,7 @@ void gcarena_info_fill(struct gcarena *arena, struct gcarena_info *info)
 	info->max_small = GCARENA_MAX_SMALL;
 	info->created = created;
 	info->dirty_method = arena->dirty_method;
+	info->memory_limit = params.memory_limit;
 }
 
 /* Without a lock, and so without waiting: each number is right, or was a moment ago. */
@@ -126,10 +145,14 @@ void gcarena_overview_fill(struct gcarena *arena, struct gcarena_overview *o)
 		.heap_objects = READ_ONCE(arena->heap.used.objects),
 		.heap_bytes = READ_ONCE(arena->heap.used.bytes),
 		.backing_bytes = gcarena_heap_held(&arena->heap),
+		.metadata_bytes = READ_ONCE(arena->heap.metadata_bytes),
 		.cycles = READ_ONCE(arena->counters.cycles),
 		.cycles_aborted = READ_ONCE(arena->counters.cycles_aborted),
 		.pause_last_ns = READ_ONCE(arena->counters.pause_last_ns),
 		.pause_max_ns = READ_ONCE(arena->counters.pause_max_ns),
+		.pause_total_ns = READ_ONCE(arena->counters.pause_total_ns),
+		.alloc_bytes = READ_ONCE(arena->heap.allocated.bytes),
+		.limit_hits = READ_ONCE(arena->counters.limit_hits),
 	};
 	if (!o->created) {
 		gcarena_params_default(&o->params);
@@ -140,6 +163,7 @@ void gcarena_overview_fill(struct gcarena *arena, struct gcarena_overview *o)
 	o->params.limit = READ_ONCE(arena->params.limit);
 	o->params.min_heap = READ_ONCE(arena->params.min_heap);
 	o->params.gc_percent = READ_ONCE(arena->params.gc_percent);
+	o->params.memory_limit = READ_ONCE(arena->params.memory_limit);
 }
 
 static const char *phase_name(u32 phase)
@@ -149,6 +173,8 @@ static const char *phase_name(u32 phase)
 		[GCARENA_PHASE_STOP] = "stop",
 		[GCARENA_PHASE_MARK] = "mark",
 		[GCARENA_PHASE_SWEEP] = "sweep",
+		[GCARENA_PHASE_TRACE] = "trace",
+		[GCARENA_PHASE_COMPACT] = "compact",
 	};
 
 	return phase < ARRAY_SIZE(names) ? names[phase] : "?";
@@ -158,14 +184,19 @@ static const char *phase_name(u32 phase)
 void gcarena_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct gcarena *arena = file->private_data;
+	char name[GCARENA_NAME_LEN];
 	struct gcarena_overview o;
 
 	gcarena_overview_fill(arena, &o);
+	gcarena_registry_get_name(arena, name);
 	seq_printf(m, "gcarena-id:\t%u\n", arena->entry.id);
+	seq_printf(m, "gcarena-name:\t%s\n", name);
 	seq_printf(m, "gcarena-base:\t0x%llx\n", o.base);
 	seq_printf(m, "gcarena-reserve:\t%llu bytes\n", o.params.reserve);
 	seq_printf(m, "gcarena-limit:\t%llu bytes\n", o.params.limit);
+	seq_printf(m, "gcarena-memory-limit:\t%llu bytes\n", o.params.memory_limit);
 	seq_printf(m, "gcarena-backing:\t%llu bytes\n", o.backing_bytes);
+	seq_printf(m, "gcarena-metadata:\t%llu bytes\n", o.metadata_bytes);
 	seq_printf(m, "gcarena-heap:\t%llu bytes\n", o.heap_bytes);
 	seq_printf(m, "gcarena-objects:\t%llu\n", o.heap_objects);
 	seq_printf(m, "gcarena-processes:\t%u\n", gcarena_mapping_count(arena));

@@ -69,8 +69,8 @@ TRACE_EVENT(gcarena_cycle_end,
 		  __entry->error, __entry->pause_ns, __entry->live_bytes)
 );
 
-/* The program's threads are asked to stop. */
-TRACE_EVENT(gcarena_stop_begin,
+/* What has nothing to tell but that it happened. */
+DECLARE_EVENT_CLASS(gcarena_moment,
 	TP_PROTO(u32 id),
 	TP_ARGS(id),
 	TP_STRUCT__entry(
@@ -80,6 +80,18 @@ TRACE_EVENT(gcarena_stop_begin,
 		__entry->id = id;
 	),
 	TP_printk("id=%u", __entry->id)
+);
+
+/* The program's threads are asked to stop. */
+DEFINE_EVENT(gcarena_moment, gcarena_stop_begin,
+	TP_PROTO(u32 id),
+	TP_ARGS(id)
+);
+
+/* They run again. */
+DEFINE_EVENT(gcarena_moment, gcarena_world_start,
+	TP_PROTO(u32 id),
+	TP_ARGS(id)
 );
 
 /* They have stopped, or with an error the stop was given up. */
@@ -100,19 +112,6 @@ TRACE_EVENT(gcarena_stop_end,
 	),
 	TP_printk("id=%u error=%d threads=%u stop_ns=%llu", __entry->id, __entry->error,
 		  __entry->threads, __entry->stop_ns)
-);
-
-/* They run again. */
-TRACE_EVENT(gcarena_world_start,
-	TP_PROTO(u32 id),
-	TP_ARGS(id),
-	TP_STRUCT__entry(
-		__field(u32, id)
-	),
-	TP_fast_assign(
-		__entry->id = id;
-	),
-	TP_printk("id=%u", __entry->id)
 );
 
 /* What can be reached is marked, or with an error marking was given up. */
@@ -223,6 +222,77 @@ TRACE_EVENT(gcarena_large_alloc,
 	),
 	TP_printk("id=%u layout=%u addr=0x%llx bytes=%llu", __entry->id, __entry->layout,
 		  __entry->addr, __entry->bytes)
+);
+
+/*
+ * A concurrent cycle has traced from roots and written pages once more. Steps are objects
+ * and pieces of them; times are of the cycle so far.
+ */
+TRACE_EVENT(gcarena_round_end,
+	TP_PROTO(u32 id, unsigned int round, u64 steps, u64 trace_ns, u64 pause_ns),
+	TP_ARGS(id, round, steps, trace_ns, pause_ns),
+	TP_STRUCT__entry(
+		__field(u32, id)
+		__field(unsigned int, round)
+		__field(u64, steps)
+		__field(u64, trace_ns)
+		__field(u64, pause_ns)
+	),
+	TP_fast_assign(
+		__entry->id = id;
+		__entry->round = round;
+		__entry->steps = steps;
+		__entry->trace_ns = trace_ns;
+		__entry->pause_ns = pause_ns;
+	),
+	TP_printk("id=%u round=%u steps=%llu trace_ns=%llu pause_ns=%llu", __entry->id,
+		  __entry->round, __entry->steps, __entry->trace_ns, __entry->pause_ns)
+);
+
+/* Objects have moved, or with an error perhaps none. */
+TRACE_EVENT(gcarena_compact,
+	TP_PROTO(u32 id, int error, u64 moved_objects, u64 moved_bytes, u64 compact_ns),
+	TP_ARGS(id, error, moved_objects, moved_bytes, compact_ns),
+	TP_STRUCT__entry(
+		__field(u32, id)
+		__field(int, error)
+		__field(u64, moved_objects)
+		__field(u64, moved_bytes)
+		__field(u64, compact_ns)
+	),
+	TP_fast_assign(
+		__entry->id = id;
+		__entry->error = error;
+		__entry->moved_objects = moved_objects;
+		__entry->moved_bytes = moved_bytes;
+		__entry->compact_ns = compact_ns;
+	),
+	TP_printk("id=%u error=%d moved_objects=%llu moved_bytes=%llu compact_ns=%llu",
+		  __entry->id, __entry->error, __entry->moved_objects, __entry->moved_bytes,
+		  __entry->compact_ns)
+);
+
+/* An allocation fails: the arena is full, or the kernel has no memory for it. */
+TRACE_EVENT(gcarena_limit_hit,
+	TP_PROTO(u32 id, int error, u64 heap_bytes, u64 backing_bytes, u64 limit_bytes),
+	TP_ARGS(id, error, heap_bytes, backing_bytes, limit_bytes),
+	TP_STRUCT__entry(
+		__field(u32, id)
+		__field(int, error)
+		__field(u64, heap_bytes)
+		__field(u64, backing_bytes)
+		__field(u64, limit_bytes)
+	),
+	TP_fast_assign(
+		__entry->id = id;
+		__entry->error = error;
+		__entry->heap_bytes = heap_bytes;
+		__entry->backing_bytes = backing_bytes;
+		__entry->limit_bytes = limit_bytes;
+	),
+	TP_printk("id=%u error=%d heap_bytes=%llu backing_bytes=%llu limit_bytes=%llu",
+		  __entry->id, __entry->error, __entry->heap_bytes, __entry->backing_bytes,
+		  __entry->limit_bytes)
 );
 
 /* Empty chunks went back to the system. */

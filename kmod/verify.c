@@ -246,6 +246,33 @@ static int trace_root(struct gcarena_verifier *v, u64 root)
 	return ret;
 }
 
+static int trace_permanent_span(struct gcarena_verifier *v, const struct heap_span *span)
+{
+	u64 slot;
+	int ret = 0;
+
+	for (slot = 0; span->permanent && slot < span->nr_slots && !ret; slot++) {
+		if (span->permanent[slot / 64] >> (slot % 64) & 1)
+			ret = trace_root(v, span->start + slot * span->slot_bytes);
+	}
+	return ret;
+}
+
+/* Permanent objects are roots. */
+static int trace_permanent(struct gcarena_verifier *v)
+{
+	const struct heap_span *span;
+	u64 offset, end = (u64)v->heap->nr_table * GCARENA_CHUNK_BYTES;
+	int ret = 0;
+
+	for (offset = 0; offset < end && !ret; offset += GCARENA_BLOCK_BYTES) {
+		span = span_at(v->heap, offset);
+		if (span && span->start == offset)
+			ret = trace_permanent_span(v, span);
+	}
+	return ret;
+}
+
 /**
  * gcarena_verify_marks() - is everything marked that the roots reach?
  * @v: the verifier, which has heard of all roots
@@ -263,7 +290,7 @@ int gcarena_verify_marks(struct gcarena_verifier *v)
 	v->nr_reached = v->heap->nr_table;
 	for (i = 0; i < v->nr_roots && !ret; i++)
 		ret = trace_root(v, v->roots[i]);
-	return ret;
+	return ret ?: trace_permanent(v);
 }
 
 /* The same once more, after objects have moved. */
@@ -280,6 +307,7 @@ struct census {
 	u64 objects;
 	u64 bytes;
 	u64 old;
+	u64 permanent;
 	u64 span_bytes;
 	u32 chunks;
 	u32 empty;
@@ -292,6 +320,23 @@ static int wrong(const char *what, const char *condition, u64 offset)
 {
 	pr_err("BROKEN %s at offset %#llx: not so: %s\n", what, offset, condition);
 	return -EIO;
+}
+
+/* Each is marked. */
+static int check_permanent(const struct heap_span *span, u64 *permanent)
+{
+	u64 slot, nr = 0;
+	int ret = 0;
+
+	for (slot = 0; slot < DIV_ROUND_UP(span->nr_slots, 64) * 64 && !ret; slot++) {
+		if (!(span->permanent[slot / 64] >> (slot % 64) & 1))
+			continue;
+		nr++;
+		ret = EXPECT(slot < span->nr_slots && bit_of(span, slot, true), "permanent",
+			     span->start);
+	}
+	*permanent += nr;
+	return ret ?: EXPECT(nr, "permanent", span->start);
 }
 
 static int check_slots(const struct heap_span *span, u64 *used, u64 *old)
@@ -346,6 +391,8 @@ static int check_span(const struct gcarena_heap *heap, const struct heap_span *s
 	int ret;
 
 	ret = check_slots(span, &used, &old) ?: check_blocks(heap, span);
+	if (!ret && span->permanent)
+		ret = check_permanent(span, &census->permanent);
 	ret = ret ?: EXPECT(used == span->nr_used, "span", span->start) ?:
 	      EXPECT(span->lease || !list_empty(&span->link), "span", span->start) ?:
 	      EXPECT(!span->lease || list_empty(&span->link), "leased span", span->start) ?:
@@ -409,6 +456,7 @@ int gcarena_verify_heap(struct gcarena_heap *heap)
 	       EXPECT(census.objects == heap->used.objects, "heap", 0) ?:
 	       EXPECT(census.bytes == heap->used.bytes, "heap", 0) ?:
 	       EXPECT(census.old == heap->old.objects, "heap", 0) ?:
+	       EXPECT(census.permanent == heap->permanent.objects, "heap", 0) ?:
 	       EXPECT(census.span_bytes == heap->span_bytes, "heap", 0) ?:
 	       EXPECT(heap->allocated.objects - heap->freed.objects == heap->used.objects,
 		      "heap", 0);

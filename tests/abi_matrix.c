@@ -58,9 +58,11 @@ NUMBER(STATS, 12);
 NUMBER(OBJECT, 13);
 NUMBER(PIN, 14);
 NUMBER(UNPIN, 15);
-NUMBER(ID, 16);
+NUMBER(PERMANENT, 16);
+NUMBER(NAME, 17);
+NUMBER(ID, 18);
 
-SIZE(info, 80);
+SIZE(info, 88);
 AT(info, size, 0);
 AT(info, flags, 4);
 AT(info, abi_version, 8);
@@ -76,8 +78,9 @@ AT(info, nr_size_classes, 64);
 AT(info, max_small, 68);
 AT(info, created, 72);
 AT(info, dirty_method, 76);
+AT(info, memory_limit, 80);
 
-SIZE(create, 40);
+SIZE(create, 48);
 AT(create, size, 0);
 AT(create, flags, 4);
 AT(create, reserve, 8);
@@ -85,6 +88,7 @@ AT(create, limit, 16);
 AT(create, min_heap, 24);
 AT(create, root_mode, 32);
 AT(create, gc_percent, 36);
+AT(create, memory_limit, 40);
 
 SIZE(size_class, 16);
 AT(size_class, slot_size, 0);
@@ -170,6 +174,11 @@ AT(roots, flags, 4);
 AT(roots, addr, 8);
 AT(roots, len, 16);
 
+SIZE(name, 72);
+AT(name, size, 0);
+AT(name, flags, 4);
+AT(name, name, 8);
+
 SIZE(set, 24);
 AT(set, size, 0);
 AT(set, flags, 4);
@@ -177,7 +186,7 @@ AT(set, param, 8);
 AT(set, reserved, 12);
 AT(set, value, 16);
 
-SIZE(stats, 712);
+SIZE(stats, 800);
 AT(stats, size, 0);
 AT(stats, flags, 4);
 AT(stats, heap_objects, 8);
@@ -243,6 +252,17 @@ AT(stats, mark_shared, 680);
 AT(stats, quiet_bytes, 688);
 AT(stats, quiet_total, 696);
 AT(stats, quiet_faults, 704);
+AT(stats, clear_total_ns, 712);
+AT(stats, root_stop_total_ns, 720);
+AT(stats, last_stop_total_ns, 728);
+AT(stats, marked_objects, 736);
+AT(stats, marked_bytes, 744);
+AT(stats, rounds_last, 752);
+AT(stats, dirty_passes, 760);
+AT(stats, permanent_objects, 768);
+AT(stats, permanent_bytes, 776);
+AT(stats, limit_exceeded, 784);
+AT(stats, limit_throttled, 792);
 
 SIZE(object, 48);
 AT(object, size, 0);
@@ -260,13 +280,18 @@ AT(pin, size, 0);
 AT(pin, flags, 4);
 AT(pin, addr, 8);
 
+SIZE(permanent, 16);
+AT(permanent, size, 0);
+AT(permanent, flags, 4);
+AT(permanent, addr, 8);
+
 SIZE(id, 24);
 AT(id, size, 0);
 AT(id, flags, 4);
 AT(id, addr, 8);
 AT(id, id, 16);
 
-SIZE(event, 80);
+SIZE(event, 88);
 AT(event, size, 0);
 AT(event, kind, 4);
 AT(event, error, 8);
@@ -277,9 +302,10 @@ AT(event, time_ns, 24);
 AT(event, cycle, 32);
 AT(event, duration_ns, 40);
 AT(event, live_bytes, 48);
-AT(event, moves, 56);
-AT(event, moved_objects, 64);
-AT(event, moved_bytes, 72);
+AT(event, longest_ns, 56);
+AT(event, moves, 64);
+AT(event, moved_objects, 72);
+AT(event, moved_bytes, 80);
 
 /* ---- What a test works with ------------------------------------------------ */
 
@@ -494,12 +520,30 @@ static int fill_pin(struct env *env, void *arg)
 	return raw_alloc(env->arena.fd, 0, env->max_small + 1, (__u64 *)&pin->addr);
 }
 
+static int fill_permanent(struct env *env, void *arg)
+{
+	struct gcarena_permanent *permanent = arg;
+
+	permanent->size = sizeof(*permanent);
+	return raw_alloc(env->arena.fd, 0, env->max_small + 1, (__u64 *)&permanent->addr);
+}
+
 static int fill_unpin(struct env *env, void *arg)
 {
 	struct gcarena_pin *pin = arg;
 	int ret = fill_pin(env, arg);
 
 	return ret ?: raw_pin(env->arena.fd, pin->addr);
+}
+
+static int fill_name(struct env *env, void *arg)
+{
+	struct gcarena_name *name = arg;
+
+	(void)env;
+	name->size = sizeof(*name);
+	strcpy(name->name, "matrix");
+	return 0;
 }
 
 static int fill_id(struct env *env, void *arg)
@@ -578,14 +622,14 @@ FIXTURE_TEARDOWN(abi)
 
 FIXTURE_VARIANT_ADD(abi, info) {
 	.cmd = GCARENA_IOC_INFO,
-	.first_size = 80,
+	.first_size = 88,
 	.writes = true,
 	.fill = fill_info,
 };
 
 FIXTURE_VARIANT_ADD(abi, create) {
 	.cmd = GCARENA_IOC_CREATE,
-	.first_size = 40,
+	.first_size = 48,
 	.unmapped = -EBUSY,
 	.gone = -EBUSY,
 	.fill = fill_create,
@@ -676,7 +720,7 @@ FIXTURE_VARIANT_ADD(abi, free) {
 FIXTURE_VARIANT_ADD(abi, collect) {
 	.cmd = GCARENA_IOC_COLLECT,
 	.first_size = 88,
-	.known_flags = GCARENA_COLLECT_RELEASE,
+	.known_flags = GCARENA_COLLECT_RELEASE | GCARENA_COLLECT_PERMANENT,
 	.reserved = offsetof(struct gcarena_collect, reserved),
 	.writes = true,
 	.fresh = -ENXIO,
@@ -716,7 +760,7 @@ FIXTURE_VARIANT_ADD(abi, set) {
 
 FIXTURE_VARIANT_ADD(abi, stats) {
 	.cmd = GCARENA_IOC_STATS,
-	.first_size = 712,
+	.first_size = 800,
 	.writes = true,
 	.fill = fill_stats,
 };
@@ -747,6 +791,21 @@ FIXTURE_VARIANT_ADD(abi, unpin) {
 	.unmapped = -ENXIO,
 	.gone = -ENXIO,
 	.fill = fill_unpin,
+};
+
+FIXTURE_VARIANT_ADD(abi, permanent) {
+	.cmd = GCARENA_IOC_PERMANENT,
+	.first_size = 16,
+	.fresh = -EINVAL,
+	.unmapped = -EINVAL,
+	.gone = 0,
+	.fill = fill_permanent,
+};
+
+FIXTURE_VARIANT_ADD(abi, name) {
+	.cmd = GCARENA_IOC_NAME,
+	.first_size = 72,
+	.fill = fill_name,
 };
 
 FIXTURE_VARIANT_ADD(abi, id) {
@@ -1098,7 +1157,7 @@ TEST_F(bare, unknown_number)
 {
 	unsigned int nr;
 
-	for (nr = 0x11; nr <= 0xff; nr++)
+	for (nr = 0x13; nr <= 0xff; nr++)
 		expect_unknown(_metadata, &self->env, _IO(GCARENA_IOC_TYPE, nr));
 }
 
@@ -1116,7 +1175,7 @@ TEST_F(bare, encoded_size_or_direction)
 {
 	unsigned int nr;
 
-	for (nr = 0; nr <= 0x10; nr++) {
+	for (nr = 0; nr <= 0x12; nr++) {
 		expect_unknown(_metadata, &self->env, _IOR(GCARENA_IOC_TYPE, nr, int));
 		expect_unknown(_metadata, &self->env, _IOW(GCARENA_IOC_TYPE, nr, int));
 		expect_unknown(_metadata, &self->env,
@@ -1130,7 +1189,7 @@ TEST_F(bare, encoded_size_or_direction)
 TEST_F(bare, unknown_before_pointer)
 {
 	EXPECT_EQ(-ENOTTY, raw_ioctl(self->env.arena.fd,
-				     _IO(GCARENA_IOC_TYPE, 0x11), NULL));
+				     _IO(GCARENA_IOC_TYPE, 0x13), NULL));
 }
 
 /* ---- Ranges of fields --------------------------------------------------------- */
@@ -1183,6 +1242,13 @@ struct field_case {
 	CASE(PIN, pin, pin, addr, value, result)
 #define UNPIN(value, result) \
 	CASE(UNPIN, unpin, pin, addr, value, result)
+/* The first eight bytes of it. */
+#define NAME(value, result) \
+	CASE(NAME, name, name, name, value, result)
+
+#define PERMANENT(value, result) \
+	CASE(PERMANENT, permanent, permanent, addr, value, result)
+
 #define ID(value, result) \
 	CASE(ID, id, id, addr, value, result)
 
@@ -1226,6 +1292,10 @@ static const struct field_case field_cases[] = {
 	CREATE(gc_percent, -2, -EINVAL),
 	CREATE(gc_percent, INT_MAX, -EINVAL),
 	CREATE(gc_percent, INT_MIN, -EINVAL),
+	CREATE(memory_limit, 1, 0),
+	CREATE(memory_limit, LLONG_MAX, 0),
+	CREATE(memory_limit, 1ULL << 63, -EINVAL),
+	CREATE(memory_limit, ~0ULL, -EINVAL),
 
 	TYPE(elem_size, 0, -EINVAL),
 	TYPE(elem_size, 4, -EINVAL),
@@ -1285,7 +1355,8 @@ static const struct field_case field_cases[] = {
 
 	COLLECT(kind, GCARENA_COLLECT_MINOR, 0),
 	COLLECT(kind, GCARENA_COLLECT_COMPACT, 0),
-	COLLECT(kind, 3, -EOPNOTSUPP),
+	COLLECT(kind, GCARENA_COLLECT_MAJOR, 0),
+	COLLECT(kind, 4, -EOPNOTSUPP),
 	COLLECT(kind, ~0U, -EOPNOTSUPP),
 	COLLECT(cycle, ~0ULL, 0),	/* only ever written */
 	COLLECT(moved_objects, ~0ULL, 0),	/* likewise */
@@ -1315,7 +1386,8 @@ static const struct field_case field_cases[] = {
 	DEL(addr, ~0ULL, -EINVAL),
 
 	SET(param, 0, -EOPNOTSUPP),
-	SET(param, 4, -EOPNOTSUPP),
+	SET(param, GCARENA_PARAM_MEMORY_LIMIT, 0),
+	SET(param, 5, -EOPNOTSUPP),
 	SET(param, ~0U, -EOPNOTSUPP),
 	SET(value, GCARENA_GC_PERCENT_OFF, 0),
 	SET(value, 1, 0),
@@ -1337,6 +1409,26 @@ static const struct field_case field_cases[] = {
 	UNPIN(0, -ENOENT),
 	UNPIN(KERNEL_ADDRESS, -ENOENT),
 	UNPIN(~0ULL, -ENOENT),
+	PERMANENT(0, -EINVAL),
+	PERMANENT(KERNEL_ADDRESS, -EINVAL),
+	PERMANENT(~0ULL, -EINVAL),
+	COLLECT(flags, GCARENA_COLLECT_PERMANENT, 0),
+	COLLECT(flags, GCARENA_COLLECT_PERMANENT << 1, -EOPNOTSUPP),
+	NAME(0, 0),
+	NAME('a', 0),
+	NAME(0xa9c3, 0),		/* U+00E9 */
+	NAME(0x1b, -EINVAL),		/* a control character */
+	NAME('a' | '\n' << 8, -EINVAL),
+	NAME(0x7f, -EINVAL),
+	NAME(0x9bc2, -EINVAL),		/* U+009B, which terminals obey */
+	NAME(0xc3, -EINVAL),		/* half a character */
+	NAME(0xffff, -EINVAL),
+	NAME(0x80c0, -EINVAL),		/* overlong */
+	NAME(0xae80e2, -EINVAL),	/* U+202E, from right to left */
+	NAME(0x80a0ed, -EINVAL),	/* a surrogate */
+	NAME(0x80809ff0, 0),		/* U+1F000 */
+	NAME(0x808090f4, -EINVAL),	/* past the last character */
+	NAME(0x4141414141414141, 0),
 
 	ID(0, -EINVAL),
 	ID(KERNEL_ADDRESS, -EINVAL),
@@ -1405,6 +1497,8 @@ FIXTURE_VARIANT_ADD(fields, set) { .cmd = GCARENA_IOC_SET };
 FIXTURE_VARIANT_ADD(fields, object) { .cmd = GCARENA_IOC_OBJECT };
 FIXTURE_VARIANT_ADD(fields, pin) { .cmd = GCARENA_IOC_PIN };
 FIXTURE_VARIANT_ADD(fields, unpin) { .cmd = GCARENA_IOC_UNPIN };
+FIXTURE_VARIANT_ADD(fields, permanent) { .cmd = GCARENA_IOC_PERMANENT };
+FIXTURE_VARIANT_ADD(fields, name) { .cmd = GCARENA_IOC_NAME };
 FIXTURE_VARIANT_ADD(fields, id) { .cmd = GCARENA_IOC_ID };
 
 TEST_F(fields, range)
@@ -2296,6 +2390,21 @@ TEST_F(bare, slots_in_the_arena)
 	EXPECT_EQ(-ENOENT, raw_slots_del(arena->fd, (void *)(uintptr_t)arena->base, 8));
 }
 
+/* ---- NAME ---------------------------------------------------------------------------- */
+
+TEST_F(bare, name_is_terminated)
+{
+	struct gcarena_name name = { .size = sizeof(name) };
+
+	memset(name.name, 'n', sizeof(name.name));
+	EXPECT_EQ(-EINVAL, raw_ioctl(self->env.arena.fd, GCARENA_IOC_NAME, &name));
+	name.name[sizeof(name.name) - 1] = '\0';
+	EXPECT_EQ(0, raw_ioctl(self->env.arena.fd, GCARENA_IOC_NAME, &name));
+	/* Half a character at the end. */
+	name.name[sizeof(name.name) - 2] = '\xe2';
+	EXPECT_EQ(-EINVAL, raw_ioctl(self->env.arena.fd, GCARENA_IOC_NAME, &name));
+}
+
 /* ---- ID ------------------------------------------------------------------------------ */
 
 TEST_F(bare, ids_of_objects)
@@ -2459,7 +2568,12 @@ TEST_F(bare, set_returns_old_value)
 	EXPECT_EQ(ARENA_RESERVE, old);
 	EXPECT_EQ(0, raw_set(fd, GCARENA_PARAM_MIN_HEAP, 12345, &old));
 	EXPECT_EQ(4 * RAW_MIB, old);
+	EXPECT_EQ(0, raw_set(fd, GCARENA_PARAM_MEMORY_LIMIT, 7654321, &old));
+	EXPECT_EQ(0, old);
 	ASSERT_EQ(0, raw_info(fd, &info));
+	EXPECT_EQ(7654321, info.memory_limit);
+	EXPECT_EQ(0, raw_set(fd, GCARENA_PARAM_MEMORY_LIMIT, 0, &old));
+	EXPECT_EQ(7654321, old);
 	EXPECT_EQ(-1, info.gc_percent);
 	EXPECT_EQ(4 * CHUNK, info.limit);
 	EXPECT_EQ(12345, info.min_heap);
@@ -2485,6 +2599,12 @@ TEST_F(bare, set_limit_and_min_heap_ranges)
 		{ GCARENA_PARAM_MIN_HEAP, 0, -EINVAL },
 		{ GCARENA_PARAM_MIN_HEAP, -1, -EINVAL },
 		{ GCARENA_PARAM_MIN_HEAP, LLONG_MIN, -EINVAL },
+		{ GCARENA_PARAM_MEMORY_LIMIT, 1, 0 },
+		{ GCARENA_PARAM_MEMORY_LIMIT, 12345678, 0 },
+		{ GCARENA_PARAM_MEMORY_LIMIT, LLONG_MAX, 0 },
+		{ GCARENA_PARAM_MEMORY_LIMIT, -1, -EINVAL },
+		{ GCARENA_PARAM_MEMORY_LIMIT, LLONG_MIN, -EINVAL },
+		{ GCARENA_PARAM_MEMORY_LIMIT, 0, 0 },
 	};
 	size_t i;
 

@@ -205,4 +205,173 @@ TEST(minor_has_to_pay)
 	EXPECT_FALSE(p.next_minor);
 }
 
+/* ---- The memory limit ----------------------------------------------------------------- */
+
+#define FAR	(1ULL << 62)
+
+/* What may be live below the limit: a 32nd, or 2 MiB, is left free. */
+static u64 most_by_the_book(u64 limit, u64 overhead, u64 marked)
+{
+	u64 taken = overhead + max(limit / 32, 2 * MIB);
+	u64 least = marked + max(marked / 32, MIB / 4);
+
+	return max(limit > taken ? limit - taken : 0, least);
+}
+
+#define for_each_limit(i, percents, marked, limit, overhead)				\
+	for (i = 0; i < ARRAY_SIZE(percents); i++)					\
+		for (marked = 0; marked < 1ULL << 42; marked = marked * 3 + 12345)	\
+			for (limit = 1; limit < FAR; limit = limit * 2 + 999)		\
+				for (overhead = 0; overhead < 1ULL << 42;		\
+				     overhead = overhead * 7 + 4321)
+
+/* Every goal is the lower of the two, and always a little above what is live. */
+TEST(limit_is_exact)
+{
+	static const int percents[] = { GCARENA_PACER_OFF, 1, 100, 1000 };
+	u64 marked, limit, overhead, want, most;
+	struct gcarena_pacer p;
+	unsigned int i;
+
+	for_each_limit(i, percents, marked, limit, overhead) {
+		gcarena_pacer_init(&p, percents[i], 4 * MIB, false);
+		gcarena_pacer_set_memory_limit(&p, limit, 0);
+		gcarena_pacer_observe(&p, overhead);
+		gcarena_pacer_cycle_done(&p, false, marked, 0);
+		most = most_by_the_book(limit, overhead, marked);
+		want = percents[i] < 0 ? U64_MAX : goal_by_the_book(marked, 4 * MIB, percents[i]);
+		want = min(want, most);
+		ASSERT_EQ(want, p.goal);
+		ASSERT_LT(marked, p.goal);
+		ASSERT_EQ(want == most, p.limited);
+		ASSERT_LE(p.trigger, p.goal);
+		ASSERT_LE(marked + (p.goal - marked) / 4, p.trigger);
+		/* It goes as it has come. */
+		gcarena_pacer_set_memory_limit(&p, 0, overhead);
+		ASSERT_FALSE(p.limited);
+		want = percents[i] < 0 ? U64_MAX : goal_by_the_book(marked, 4 * MIB, percents[i]);
+		ASSERT_EQ(want, p.goal);
+	}
+}
+
+TEST(limit_works_without_a_percentage)
+{
+	struct gcarena_pacer p;
+
+	gcarena_pacer_init(&p, GCARENA_PACER_OFF, 4 * MIB, false);
+	gcarena_pacer_set_memory_limit(&p, 64 * MIB, 10 * MIB);
+	EXPECT_EQ(52 * MIB, p.goal);
+	gcarena_pacer_allocated(&p, 52 * MIB - 1);
+	EXPECT_FALSE(gcarena_pacer_due(&p));
+	gcarena_pacer_allocated(&p, 1);
+	EXPECT_TRUE(gcarena_pacer_due(&p));
+	gcarena_pacer_cycle_done(&p, false, 5 * MIB, 1);
+	EXPECT_FALSE(gcarena_pacer_due(&p));
+	EXPECT_EQ(52 * MIB, p.goal);
+	/* The minimum is for small heaps where there is room. */
+	gcarena_pacer_set_percent(&p, 100);
+	gcarena_pacer_set_memory_limit(&p, 5 * MIB, MIB);
+	EXPECT_EQ(5 * MIB + MIB / 4, p.goal);
+	EXPECT_TRUE(p.limited);
+	gcarena_pacer_cycle_done(&p, false, MIB, 1);
+	EXPECT_EQ(2 * MIB, p.goal);
+	EXPECT_GE(2 * MIB, p.trigger);
+	/* A cycle that could not be done is put off all the same. */
+	gcarena_pacer_allocated(&p, MIB);
+	gcarena_pacer_postpone(&p);
+	EXPECT_FALSE(gcarena_pacer_due(&p));
+	EXPECT_FALSE(p.limited);
+}
+
+/* Young ones alone, as long as half of what is left below the limit is theirs. */
+TEST(minor_below_the_limit)
+{
+	struct gcarena_pacer p;
+	unsigned int minors = 0;
+
+	gcarena_pacer_init(&p, 1000, 4 * MIB, true);
+	gcarena_pacer_set_memory_limit(&p, 1024 * MIB, 92 * MIB);
+	gcarena_pacer_cycle_done(&p, false, 500 * MIB, 1000);
+	EXPECT_EQ(900 * MIB, p.goal);
+	while (p.next_minor && minors < 100) {
+		one_cycle(&p, p.marked + (p.goal - p.marked) / 10, 10);
+		minors++;
+		EXPECT_EQ(900 * MIB, p.goal);
+	}
+	EXPECT_LE(5, minors);
+	EXPECT_GE(8, minors);
+	/* Over it there is little left, but it is for young ones all the same. */
+	one_cycle(&p, 1100 * MIB, 1000);
+	EXPECT_TRUE(p.next_minor);
+	EXPECT_EQ(1100 * MIB + 1100 * MIB / 32, p.goal);
+}
+
+#define MS	1000000ULL
+
+/* A program over its limit: each cycle takes @cost, and is due again after @run. */
+static u64 collected_of(u64 cost, u64 run, u64 total)
+{
+	u64 now = 12345, end = now + total, collected = 0;
+	struct gcarena_pacer p;
+
+	gcarena_pacer_init(&p, GCARENA_PACER_OFF, 4 * MIB, false);
+	gcarena_pacer_set_memory_limit(&p, 64 * MIB, 0);
+	gcarena_pacer_spent(&p, 0, now);
+	while (now < end) {
+		now += run;
+		if (gcarena_pacer_throttled(&p, now))
+			continue;
+		now += cost;
+		collected += cost;
+		gcarena_pacer_spent(&p, cost, now);
+		gcarena_pacer_cycle_done(&p, false, 100 * MIB, cost);
+	}
+	return collected;
+}
+
+TEST(no_more_than_half_of_the_time)
+{
+	static const u64 costs[] = { MS / 10, MS, 70 * MS, 800 * MS, 3000 * MS, 20000 * MS };
+	const u64 total = 400000 * MS;
+	unsigned int i;
+	u64 run, all;
+
+	for (i = 0; i < ARRAY_SIZE(costs); i++) {
+		for (run = MS / 20; run < 100000 * MS; run *= 3) {
+			all = collected_of(costs[i], run, total);
+			/* Half, the second to spare, and the last one. */
+			ASSERT_LE(all, total / 2 + 1000 * MS + 2 * costs[i]);
+			/* And it is not kept from what it may do. */
+			if (run >= costs[i]) {
+				ASSERT_LE(total / (run + costs[i]) * costs[i], all);
+			} else if (10 * costs[i] < total) {
+				ASSERT_LE(total / 2 - total / 8, all);
+			}
+		}
+	}
+}
+
+TEST(the_percentage_is_not_throttled)
+{
+	struct gcarena_pacer p;
+
+	gcarena_pacer_init(&p, 100, 4 * MIB, false);
+	gcarena_pacer_set_memory_limit(&p, 150 * MIB, 0);
+	gcarena_pacer_cycle_done(&p, false, 100 * MIB, 1);
+	EXPECT_TRUE(p.limited);
+	gcarena_pacer_spent(&p, 5000 * MS, 10000 * MS);
+	gcarena_pacer_allocated(&p, 50 * MIB);
+	EXPECT_TRUE(gcarena_pacer_due(&p));
+	EXPECT_TRUE(gcarena_pacer_throttled(&p, 10000 * MS));
+	EXPECT_TRUE(gcarena_pacer_throttled(&p, 13999 * MS));
+	EXPECT_FALSE(gcarena_pacer_throttled(&p, 14000 * MS));
+	gcarena_pacer_allocated(&p, 50 * MIB);
+	EXPECT_FALSE(gcarena_pacer_throttled(&p, 10000 * MS));
+	EXPECT_TRUE(gcarena_pacer_is_hasty(&p, 10000 * MS));
+	/* One that took very long is not held against the program for ever. */
+	gcarena_pacer_spent(&p, U64_MAX, 20000 * MS);
+	EXPECT_TRUE(gcarena_pacer_is_hasty(&p, 78999 * MS));
+	EXPECT_FALSE(gcarena_pacer_is_hasty(&p, 79000 * MS));
+}
+
 TEST_HARNESS_MAIN

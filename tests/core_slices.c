@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A trace in slices, and a program that runs in between: it makes objects, frees them,
- * moves pointers about, and has the pages that it wrote noted. At the end the trace must
+ * A trace in slices, and a program that runs in between: it makes objects, frees them, makes
+ * some permanent, moves pointers about, and has the pages that it wrote noted. At the end the trace must
  * have found all that can be reached, as a walk over the test's own record tells, and
  * nothing that it still referred to may have gone.
  */
@@ -11,6 +11,7 @@
 #define LINKS		4
 #define NODE_BYTES	64
 #define ROOTS		8
+#define PERMANENTS	40
 #define LARGE_BYTES	(40 * 1024)
 #define NONE		(~0U)
 #define NOWHERE		U64_MAX
@@ -19,6 +20,7 @@
 struct node {
 	u64 offset;		/* NOWHERE: there is none */
 	bool large;
+	bool permanent;
 	unsigned int link[LINKS];
 	bool seen;
 };
@@ -29,6 +31,7 @@ struct program {
 	unsigned int root[ROOTS];
 	unsigned long words[ROOTS];
 	unsigned long *dirty;
+	unsigned int nr_permanent;
 	u64 seed;
 };
 
@@ -91,6 +94,7 @@ static void node_new(struct program *p, unsigned int at)
 	struct node *n = &p->node[at];
 	unsigned int i;
 
+	n->permanent = false;
 	n->large = below(p, 30) == 0;
 	n->offset = n->large ? large_new(p->heap, p->heap->layouts[0], LARGE_BYTES)->start
 			     : slot_new(p->heap);
@@ -120,6 +124,17 @@ static void node_free(struct program *p, unsigned int at)
 	gcarena_slot_free(p->heap, &slot);
 }
 
+/* Reachable or not: it is a root from now on. */
+static void node_keep(struct program *p, unsigned int at)
+{
+	struct heap_slot slot = gcarena_heap_resolve(p->heap, p->node[at].offset);
+
+	if (gcarena_permanent_add(p->heap, &slot))
+		abort();
+	p->nr_permanent += !p->node[at].permanent;
+	p->node[at].permanent = true;
+}
+
 static void run_a_little(struct program *p)
 {
 	unsigned int from = below(p, NODES), to = below(p, NODES);
@@ -128,8 +143,10 @@ static void run_a_little(struct program *p)
 		node_new(p, to);
 	else if (p->node[from].offset == NOWHERE)
 		set_root(p, below(p, ROOTS), to);
-	else if (below(p, 10) == 0)
+	else if (below(p, 10) == 0 && !p->node[to].permanent)
 		node_free(p, to);
+	else if (below(p, 50) == 0 && p->nr_permanent < PERMANENTS)
+		node_keep(p, to);
 	else
 		set_link(p, from, below(p, LINKS), to);
 	gcarena_chunks_release(p->heap, 0);
@@ -196,6 +213,8 @@ static void check_reached(struct __test_metadata *_metadata, struct program *p)
 
 	for (i = 0; i < ROOTS; i++)
 		reached += see(p, p->root[i]);
+	for (i = 0; i < NODES; i++)
+		reached += p->node[i].permanent ? see(p, i) : 0;
 	ASSERT_LT(0, reached);
 	for (i = 0; i < NODES; i++) {
 		if (!p->node[i].seen)
@@ -259,6 +278,7 @@ static void check_program(struct __test_metadata *_metadata, struct gcarena_heap
 		run_a_little(p);
 	}
 	EXPECT_LT(3000 / interval, slices);
+	EXPECT_LE(10, heap->permanent.objects);
 	free(p->dirty);
 	free(p);
 }

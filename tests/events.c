@@ -96,10 +96,36 @@ TEST_F(events, a_collection_is_told_once)
 	EXPECT_EQ(self->collected.cycle, event.cycle);
 	EXPECT_EQ(self->collected.pause_ns, event.duration_ns);
 	EXPECT_EQ(self->collected.live_bytes, event.live_bytes);
+	EXPECT_EQ(event.duration_ns, event.longest_ns);
 	EXPECT_LE(before, event.time_ns);
 	EXPECT_GE(now_ns(), event.time_ns);
 	EXPECT_FALSE(is_readable(fd));
 	EXPECT_EQ(-EAGAIN, read_events(fd, &event, sizeof(event)));
+}
+
+/* A program that was built when events were shorter. */
+TEST_F(events, events_of_the_first_size)
+{
+	const size_t first = offsetof(struct gcarena_event, longest_ns);
+	char buffer[3 * sizeof(struct gcarena_event)];
+	struct gcarena_event event;
+	int i, fd = self->arena.fd;
+
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, raw_collect(fd, 0, &self->collected));
+	EXPECT_EQ(-EINVAL, read_events(fd, buffer, first - 1));
+	memset(buffer, 0x5a, sizeof(buffer));
+	ASSERT_EQ(first, read_events(fd, buffer, first + 7));
+	memcpy(&event, buffer, first);
+	EXPECT_EQ(first, event.size);
+	EXPECT_EQ(1, event.cycle);
+	for (i = first; i < (int)sizeof(buffer); i++)
+		ASSERT_EQ(0x5a, buffer[i]);
+	ASSERT_EQ(sizeof(event), read_events(fd, buffer, 2 * sizeof(event) - 1));
+	memcpy(&event, buffer, sizeof(event));
+	EXPECT_EQ(2, event.cycle);
+	EXPECT_EQ(sizeof(event), event.size);
+	EXPECT_EQ(event.duration_ns, event.longest_ns);
 }
 
 TEST_F(events, whole_events_and_in_order)
@@ -144,7 +170,7 @@ TEST_F(events, bad_buffers_lose_nothing)
 	ASSERT_EQ(0, raw_collect(fd, 0, &self->collected));
 	ASSERT_EQ(0, raw_collect(fd, 0, &self->collected));
 	EXPECT_EQ(-EINVAL, read_events(fd, event, 0));
-	EXPECT_EQ(-EINVAL, read_events(fd, event, sizeof(*event) - 1));
+	EXPECT_EQ(-EINVAL, read_events(fd, event, offsetof(struct gcarena_event, longest_ns) - 1));
 	/* As a bare call: compilers know of this that it must fail. */
 	EXPECT_EQ(-1, syscall(SYS_read, fd, 8UL, sizeof(*event)));
 	EXPECT_EQ(EFAULT, errno);

@@ -23,6 +23,7 @@
 #include <time.h>
 
 #include "kselftest_harness.h"
+#include "lib/nl.h"
 #include "lib/nth.h"
 #include "lib/rawarena.h"
 #include "lib/rng.h"
@@ -82,6 +83,7 @@ struct world {
 	__u64 live;
 	__u64 addr;
 	__u32 layout;
+	__u32 id;			/* of the arena, to netlink */
 	int fd;				/* what the call has opened, or -1 */
 	bool shared;
 };
@@ -438,6 +440,19 @@ static int call_unpin(struct world *w)
 	return raw_unpin(w->arena.fd, (uintptr_t)w->board->nodes);
 }
 
+static int call_permanent(struct world *w)
+{
+	return raw_permanent(w->arena.fd, (uintptr_t)w->board->nodes);
+}
+
+/* What is live: some have bitmaps, some have none yet. */
+static int call_permanent_all(struct world *w)
+{
+	struct gcarena_collect arg = { .size = sizeof(arg), .flags = GCARENA_COLLECT_PERMANENT };
+
+	return raw_ioctl(w->arena.fd, GCARENA_IOC_COLLECT, &arg);
+}
+
 static int call_roots_add(struct world *w)
 {
 	return raw_roots_add(w->arena.fd, &w->board->big[1], 8);
@@ -458,6 +473,13 @@ static int call_set(struct world *w)
 	return raw_set(w->arena.fd, GCARENA_PARAM_GC_PERCENT, 50, NULL);
 }
 
+static int call_name(struct world *w)
+{
+	struct gcarena_name name = { .size = sizeof(name), .name = "nth" };
+
+	return raw_ioctl(w->arena.fd, GCARENA_IOC_NAME, &name);
+}
+
 static int call_stats(struct world *w)
 {
 	struct gcarena_stats stats;
@@ -468,6 +490,67 @@ static int call_stats(struct world *w)
 static int call_object(struct world *w)
 {
 	return raw_object(w->arena.fd, (uintptr_t)w->board->nodes, NULL);
+}
+
+/* Netlink has names of its own for a want of memory. */
+static int nl_error(int error)
+{
+	return error == -ENOBUFS || error == -ENFILE ? -ENOMEM : error;
+}
+
+/* What nothing fails in: the family's number is asked for once, the arena's each time. */
+static int before_nl(struct world *w)
+{
+	w->id = nl_arena_id(w->arena.fd);
+	return w->id && nl_family() > 0 ? 0 : -ENOENT;
+}
+
+/* A socket for each: what comes late to one is not taken for the next answer. */
+static int nl_call(struct world *w, uint16_t flags, uint8_t cmd)
+{
+	int fd = nl_open(), error;
+
+	if (fd < 0)
+		return nl_error(fd);
+	error = nl_ask_about(fd, flags, cmd, GCARENA_A_ARENA_ID, w->id, NULL, NULL).error;
+	close(fd);
+	return nl_error(error);
+}
+
+static int call_nl_get(struct world *w)
+{
+	return nl_call(w, NLM_F_ACK, GCARENA_CMD_ARENA_GET);
+}
+
+static int call_nl_stats(struct world *w)
+{
+	return nl_call(w, NLM_F_ACK, GCARENA_CMD_STATS_GET);
+}
+
+static int call_nl_classes(struct world *w)
+{
+	return nl_call(w, NLM_F_DUMP, GCARENA_CMD_CLASSES_GET);
+}
+
+static int call_nl_spans(struct world *w)
+{
+	return nl_call(w, NLM_F_DUMP, GCARENA_CMD_SPANS_GET);
+}
+
+static int call_nl_set(struct world *w)
+{
+	struct nl_request request;
+	int fd = nl_open(), error;
+	int32_t percent = 50;
+
+	if (fd < 0)
+		return nl_error(fd);
+	nl_begin(&request, NLM_F_ACK, GCARENA_CMD_ARENA_SET);
+	nl_put_u32(&request, GCARENA_A_ARENA_ID, w->id);
+	nl_put(&request, GCARENA_A_ARENA_GC_PERCENT, &percent, sizeof(percent));
+	error = nl_ask(fd, &request, NULL, NULL).error;
+	close(fd);
+	return nl_error(error);
 }
 
 /* Memory behind what ALLOC has filled in, in a page table of its own. */
@@ -627,11 +710,19 @@ CALL(roots_add, .allocates = true, .after = call_roots_del);
 CALL(compact, .before = before_compact, .after = after_compact, .allocates = true);
 CALL(pin, .allocates = true, .after = call_unpin);
 CALL(unpin, .before = call_pin);
+CALL(permanent, .allocates = true);
+CALL(permanent_all, .allocates = true);
 CALL(id, .allocates = true, .after = after_id);
 CALL(roots_del, .before = before_roots_del);
 CALL(set);
+CALL(name);
 CALL(stats);
 CALL(object);
+CALL(nl_get, .before = before_nl, .allocates = true);
+CALL(nl_stats, .before = before_nl, .allocates = true);
+CALL(nl_classes, .before = before_nl, .allocates = true);
+CALL(nl_spans, .before = before_nl, .allocates = true);
+CALL(nl_set, .before = before_nl, .allocates = true);
 CALL(fault, .before = call_alloc);
 CALL(fork, .allocates = true);
 

@@ -19,113 +19,12 @@
 #include <time.h>
 
 #include "lib/nl.h"
+#include "lib/nlarena.h"
+#include "lib/param.h"
 #include "lib/rawarena.h"
 
 #define RESERVE		(16 * RAW_MIB)
-#define NOBODY		65534
-#define PARAMETERS	"/sys/module/gcarena/parameters/"
 #define NO_SUCH_ID	0x7ffffff0
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
-}
-
-/* Return: false: without the right to. */
-static bool set_parameter(const char *name, const char *value)
-{
-	char path[128];
-	bool done;
-	int fd;
-
-	snprintf(path, sizeof(path), PARAMETERS "%s", name);
-	fd = open(path, O_WRONLY);
-	done = fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
-	if (fd >= 0)
-		close(fd);
-	return done;
-}
-
-/* What ARENA_GET says, as far as tests look at it. */
-struct seen {
-	unsigned int nr;
-	uint32_t id, pid, created, phase, processes, gc_percent, done_error;
-	uint64_t base, reserve, limit, min_heap, heap_bytes, cycles, asked, done, events;
-	char comm[32];
-};
-
-static void see_arena(const struct nl_message *message, void *data)
-{
-	struct seen *seen = data;
-
-	seen->nr++;
-	seen->id = nl_u32(message, GCARENA_A_ARENA_ID);
-	seen->pid = nl_u32(message, GCARENA_A_ARENA_PID);
-	seen->created = nl_u32(message, GCARENA_A_ARENA_CREATED);
-	seen->phase = nl_u32(message, GCARENA_A_ARENA_PHASE);
-	seen->processes = nl_u32(message, GCARENA_A_ARENA_PROCESSES);
-	seen->gc_percent = nl_u32(message, GCARENA_A_ARENA_GC_PERCENT);
-	seen->done_error = nl_u32(message, GCARENA_A_ARENA_DONE_ERROR);
-	seen->base = nl_u64(message, GCARENA_A_ARENA_BASE);
-	seen->reserve = nl_u64(message, GCARENA_A_ARENA_RESERVE);
-	seen->limit = nl_u64(message, GCARENA_A_ARENA_LIMIT);
-	seen->min_heap = nl_u64(message, GCARENA_A_ARENA_MIN_HEAP);
-	seen->heap_bytes = nl_u64(message, GCARENA_A_ARENA_HEAP_BYTES);
-	seen->cycles = nl_u64(message, GCARENA_A_ARENA_CYCLES);
-	seen->asked = nl_u64(message, GCARENA_A_ARENA_ASKED);
-	seen->done = nl_u64(message, GCARENA_A_ARENA_DONE);
-	seen->events = nl_u64(message, GCARENA_A_ARENA_EVENTS);
-	snprintf(seen->comm, sizeof(seen->comm), "%s",
-		 nl_string(message, GCARENA_A_ARENA_COMM));
-}
-
-static int see(int fd, uint32_t id, struct seen *seen)
-{
-	*seen = (struct seen){ };
-	return nl_ask_about(fd, NLM_F_ACK, GCARENA_CMD_ARENA_GET, GCARENA_A_ARENA_ID, id,
-			    see_arena, seen).error;
-}
-
-static int set_percent(int fd, uint32_t id, int32_t percent)
-{
-	struct nl_request request;
-
-	nl_begin(&request, NLM_F_ACK, GCARENA_CMD_ARENA_SET);
-	nl_put_u32(&request, GCARENA_A_ARENA_ID, id);
-	nl_put(&request, GCARENA_A_ARENA_GC_PERCENT, &percent, sizeof(percent));
-	return nl_ask(fd, &request, NULL, NULL).error;
-}
-
-static int collect(int fd, uint32_t id, uint32_t kind, struct seen *seen)
-{
-	struct nl_request request;
-
-	nl_begin(&request, NLM_F_ACK, GCARENA_CMD_COLLECT);
-	nl_put_u32(&request, GCARENA_A_ARENA_ID, id);
-	nl_put_u32(&request, GCARENA_A_ARENA_KIND, kind);
-	nl_put(&request, GCARENA_A_ARENA_RELEASE, NULL, 0);
-	*seen = (struct seen){ };
-	return nl_ask(fd, &request, see_arena, seen).error;
-}
-
-/* Ask for a collection, and wait until it is done. */
-static int collect_and_wait(int fd, uint32_t id, uint32_t kind, struct seen *seen)
-{
-	uint64_t asked, end = now_ms() + 30000;
-	int error = collect(fd, id, kind, seen);
-
-	asked = seen->asked;
-	while (!error && now_ms() < end) {
-		error = see(fd, id, seen);
-		if (seen->done >= asked)
-			return error;
-		usleep(1000);
-	}
-	return error ? error : -ETIMEDOUT;
-}
 
 FIXTURE(netlink)
 {
@@ -156,11 +55,11 @@ FIXTURE_TEARDOWN(netlink)
 TEST_F(netlink, an_arena_by_number_and_by_process)
 {
 	struct gcarena_info info;
-	struct seen seen;
+	struct nl_seen seen;
 	uint32_t pid = getpid();
 
 	ASSERT_EQ(0, raw_info(self->arena.fd, &info));
-	ASSERT_EQ(0, see(self->fd, self->id, &seen));
+	ASSERT_EQ(0, nl_see(self->fd, self->id, &seen));
 	EXPECT_EQ(1, seen.nr);
 	EXPECT_EQ(self->id, seen.id);
 	EXPECT_EQ(pid, seen.pid);
@@ -173,9 +72,9 @@ TEST_F(netlink, an_arena_by_number_and_by_process)
 	EXPECT_EQ(info.limit, seen.limit);
 	EXPECT_EQ(info.min_heap, seen.min_heap);
 	EXPECT_EQ(info.gc_percent, (int)seen.gc_percent);
-	seen = (struct seen){ };
+	seen = (struct nl_seen){ };
 	EXPECT_EQ(0, nl_ask_about(self->fd, NLM_F_ACK, GCARENA_CMD_ARENA_GET,
-				  GCARENA_A_ARENA_PID, pid, see_arena, &seen).error);
+				  GCARENA_A_ARENA_PID, pid, nl_see_arena, &seen).error);
 	EXPECT_EQ(self->id, seen.id);
 	EXPECT_EQ(-ENOENT, nl_ask_about(self->fd, NLM_F_ACK, GCARENA_CMD_ARENA_GET,
 					GCARENA_A_ARENA_PID, getppid(), NULL, NULL).error);
@@ -184,7 +83,7 @@ TEST_F(netlink, an_arena_by_number_and_by_process)
 TEST_F(netlink, a_process_that_maps_it_counts_as_well)
 {
 	int status, ready[2], end[2];
-	struct seen seen = { };
+	struct nl_seen seen = { };
 	pid_t pid;
 	char byte;
 
@@ -198,7 +97,7 @@ TEST_F(netlink, a_process_that_maps_it_counts_as_well)
 	}
 	ASSERT_EQ(1, read(ready[0], &byte, 1));
 	EXPECT_EQ(0, nl_ask_about(self->fd, NLM_F_ACK, GCARENA_CMD_ARENA_GET,
-				  GCARENA_A_ARENA_PID, pid, see_arena, &seen).error);
+				  GCARENA_A_ARENA_PID, pid, nl_see_arena, &seen).error);
 	EXPECT_EQ(self->id, seen.id);
 	EXPECT_EQ(getpid(), seen.pid);
 	EXPECT_EQ(2, seen.processes);
@@ -211,7 +110,7 @@ TEST_F(netlink, a_process_that_maps_it_counts_as_well)
 TEST_F(netlink, an_owner_that_ends_has_a_heir)
 {
 	int fds[2], end[2], status;
-	struct seen seen;
+	struct nl_seen seen;
 	struct { uint32_t id; pid_t heir; } told;
 	pid_t pid;
 	char byte;
@@ -234,7 +133,7 @@ TEST_F(netlink, an_owner_that_ends_has_a_heir)
 	}
 	ASSERT_EQ(sizeof(told), read(fds[0], &told, sizeof(told)));
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, see(self->fd, told.id, &seen));
+	EXPECT_EQ(0, nl_see(self->fd, told.id, &seen));
 	EXPECT_EQ(told.heir, seen.pid);
 	close(end[1]);
 }
@@ -373,7 +272,8 @@ TEST_F(netlink, a_dump_can_be_left)
 
 TEST_F(netlink, fdinfo)
 {
-	char path[64], line[128], phase[16] = "";
+	struct gcarena_name given = { .size = sizeof(given), .name = "a name: \xc3\xa9 \\" };
+	char path[64], line[128], phase[16] = "", name[GCARENA_NAME_LEN] = "";
 	unsigned long long reserve = 0, cycles = 99, limit = 0;
 	struct gcarena_collect collected;
 	struct gcarena_info info;
@@ -381,6 +281,7 @@ TEST_F(netlink, fdinfo)
 
 	ASSERT_EQ(0, raw_info(self->arena.fd, &info));
 	ASSERT_EQ(0, raw_collect(self->arena.fd, 0, &collected));
+	ASSERT_EQ(0, raw_ioctl(self->arena.fd, GCARENA_IOC_NAME, &given));
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", self->arena.fd);
 	file = fopen(path, "r");
 	ASSERT_NE(NULL, file);
@@ -389,12 +290,14 @@ TEST_F(netlink, fdinfo)
 		sscanf(line, "gcarena-limit: %llu bytes", &limit);
 		sscanf(line, "gcarena-cycles: %llu", &cycles);
 		sscanf(line, "gcarena-phase: %15s", phase);
+		sscanf(line, "gcarena-name:\t%63[^\n]", name);
 	}
 	fclose(file);
 	EXPECT_EQ(RESERVE, reserve);
 	EXPECT_EQ(info.limit, limit);
 	EXPECT_EQ(collected.cycle, cycles);
 	EXPECT_STREQ("idle", phase);
+	EXPECT_STREQ(given.name, name);
 }
 
 /* ---- What is set and asked for ----------------------------------------------------- */
@@ -430,16 +333,16 @@ TEST_F(netlink, all_are_set_or_none)
 	EXPECT_EQ(77, after.gc_percent);
 	EXPECT_EQ(RAW_MIB, after.min_heap);
 	EXPECT_EQ(4 * RAW_MIB, after.limit);
-	EXPECT_EQ(0, set_percent(self->fd, self->id, GCARENA_GC_PERCENT_OFF));
-	EXPECT_EQ(-EINVAL, set_percent(self->fd, self->id, 0));
-	EXPECT_EQ(-EINVAL, set_percent(self->fd, self->id, -2));
-	EXPECT_EQ(-EINVAL, set_percent(self->fd, self->id, GCARENA_GC_PERCENT_MAX + 1));
+	EXPECT_EQ(0, nl_set_percent(self->fd, self->id, GCARENA_GC_PERCENT_OFF));
+	EXPECT_EQ(-EINVAL, nl_set_percent(self->fd, self->id, 0));
+	EXPECT_EQ(-EINVAL, nl_set_percent(self->fd, self->id, -2));
+	EXPECT_EQ(-EINVAL, nl_set_percent(self->fd, self->id, GCARENA_GC_PERCENT_MAX + 1));
 }
 
 TEST_F(netlink, a_worker_collects)
 {
 	struct gcarena_stats before, after;
-	struct seen seen;
+	struct nl_seen seen;
 	__u64 kept, dropped;
 
 	ASSERT_EQ(0, raw_alloc(self->arena.fd, GCARENA_LAYOUT_NOSCAN, RAW_MIB, &dropped));
@@ -447,7 +350,7 @@ TEST_F(netlink, a_worker_collects)
 	ASSERT_EQ(0, raw_alloc(self->arena.fd, GCARENA_LAYOUT_NOSCAN, RAW_MIB, &kept));
 	ASSERT_EQ(0, raw_roots_add(self->arena.fd, &kept, sizeof(kept)));
 	ASSERT_EQ(0, raw_stats(self->arena.fd, &before));
-	ASSERT_EQ(0, collect_and_wait(self->fd, self->id, GCARENA_COLLECT_FULL, &seen));
+	ASSERT_EQ(0, nl_collect_and_wait(self->fd, self->id, GCARENA_COLLECT_FULL, &seen));
 	EXPECT_EQ(0, seen.done_error);
 	ASSERT_EQ(0, raw_stats(self->arena.fd, &after));
 	EXPECT_EQ(before.cycles + 1, after.cycles);
@@ -456,10 +359,28 @@ TEST_F(netlink, a_worker_collects)
 	EXPECT_EQ(before.total_freed_objects + 1, after.total_freed_objects);
 	/* The program's threads were stopped, ours too. */
 	EXPECT_EQ(1, after.stop_threads_last);
-	ASSERT_EQ(0, collect_and_wait(self->fd, self->id, GCARENA_COLLECT_MINOR, &seen));
+	ASSERT_EQ(0, nl_collect_and_wait(self->fd, self->id, GCARENA_COLLECT_MINOR, &seen));
 	ASSERT_EQ(0, raw_stats(self->arena.fd, &after));
 	EXPECT_EQ(before.cycles_minor + 1, after.cycles_minor);
 	EXPECT_EQ(0, raw_roots_del(self->arena.fd, &kept, sizeof(kept)));
+}
+
+TEST(a_worker_compacts)
+{
+	struct gcarena_stats stats;
+	struct rawarena arena;
+	struct nl_seen seen;
+	int fd = nl_open();
+
+	raw_need_device();
+	ASSERT_EQ(0, rawarena_open(&arena, RESERVE, GCARENA_ROOTS_AUTO));
+	ASSERT_EQ(0, nl_collect_and_wait(fd, nl_arena_id(arena.fd), GCARENA_COLLECT_COMPACT,
+					 &seen));
+	EXPECT_EQ(0, seen.done_error);
+	ASSERT_EQ(0, raw_stats(arena.fd, &stats));
+	EXPECT_EQ(1, stats.cycles_compact);
+	rawarena_close(&arena);
+	close(fd);
 }
 
 /* Registers and stacks of a program that does not collect itself are roots as well. */
@@ -467,7 +388,7 @@ TEST(a_worker_finds_roots)
 {
 	struct gcarena_stats stats;
 	struct rawarena arena;
-	struct seen seen;
+	struct nl_seen seen;
 	volatile __u64 kept;
 	__u64 addr;
 	int i, fd = nl_open();
@@ -477,7 +398,7 @@ TEST(a_worker_finds_roots)
 	ASSERT_EQ(0, raw_alloc(arena.fd, GCARENA_LAYOUT_NOSCAN, RAW_MIB, &addr));
 	kept = addr;
 	for (i = 0; i < 20; i++) {
-		ASSERT_EQ(0, collect_and_wait(fd, nl_arena_id(arena.fd), i % 2, &seen));
+		ASSERT_EQ(0, nl_collect_and_wait(fd, nl_arena_id(arena.fd), i % 2, &seen));
 		ASSERT_EQ(0, seen.done_error);
 	}
 	ASSERT_EQ(0, raw_stats(arena.fd, &stats));
@@ -536,7 +457,7 @@ TEST(a_worker_finds_vector_registers)
 	struct held held = { .mask = MASK };
 	struct gcarena_stats stats;
 	struct rawarena arena;
-	struct seen seen;
+	struct nl_seen seen;
 	pthread_t thread;
 	int fd = nl_open();
 
@@ -549,13 +470,13 @@ TEST(a_worker_finds_vector_registers)
 	ASSERT_EQ(0, pthread_create(&thread, NULL, hold_main, &held));
 	while (!held.holding)
 		usleep(1000);
-	ASSERT_EQ(0, collect_and_wait(fd, nl_arena_id(arena.fd), 0, &seen));
+	ASSERT_EQ(0, nl_collect_and_wait(fd, nl_arena_id(arena.fd), 0, &seen));
 	EXPECT_EQ(0, seen.done_error);
 	ASSERT_EQ(0, raw_stats(arena.fd, &stats));
 	EXPECT_EQ(2, stats.last_live_objects);
 	held.end = 1;
 	pthread_join(thread, NULL);
-	ASSERT_EQ(0, collect_and_wait(fd, nl_arena_id(arena.fd), 0, &seen));
+	ASSERT_EQ(0, nl_collect_and_wait(fd, nl_arena_id(arena.fd), 0, &seen));
 	ASSERT_EQ(0, raw_stats(arena.fd, &stats));
 	EXPECT_EQ(1, stats.last_live_objects);
 	rawarena_close(&arena);
@@ -568,18 +489,20 @@ TEST_F(netlink, nothing_is_collected_that_nobody_maps)
 {
 	struct gcarena_collect collected;
 	struct rawarena other;
-	struct seen seen;
+	struct nl_seen seen;
 	__u64 object;
 	uint32_t id;
 
-	EXPECT_EQ(-EOPNOTSUPP, collect(self->fd, self->id, 2, &seen));
+	/* Objects would move under registers that are no roots. */
+	EXPECT_EQ(-EOPNOTSUPP, nl_collect(self->fd, self->id, GCARENA_COLLECT_COMPACT, &seen));
+	EXPECT_EQ(-EOPNOTSUPP, nl_collect(self->fd, self->id, 77, &seen));
 	/* Not created. */
 	other.fd = raw_open();
 	ASSERT_LE(0, other.fd);
 	id = nl_arena_id(other.fd);
-	EXPECT_EQ(-ENXIO, collect(self->fd, id, 0, &seen));
-	EXPECT_EQ(-ENXIO, set_percent(self->fd, id, 50));
-	ASSERT_EQ(0, see(self->fd, id, &seen));
+	EXPECT_EQ(-ENXIO, nl_collect(self->fd, id, 0, &seen));
+	EXPECT_EQ(-ENXIO, nl_set_percent(self->fd, id, 50));
+	ASSERT_EQ(0, nl_see(self->fd, id, &seen));
 	EXPECT_EQ(0, seen.created);
 	close(other.fd);
 	/* Not mapped any more: what is in there may be found again. */
@@ -588,7 +511,7 @@ TEST_F(netlink, nothing_is_collected_that_nobody_maps)
 	ASSERT_EQ(0, raw_roots_add(other.fd, &object, sizeof(object)));
 	id = nl_arena_id(other.fd);
 	ASSERT_EQ(0, rawarena_unmap(&other));
-	EXPECT_EQ(-ENXIO, collect(self->fd, id, 0, &seen));
+	EXPECT_EQ(-ENXIO, nl_collect(self->fd, id, 0, &seen));
 	ASSERT_EQ(0, rawarena_map(&other));
 	ASSERT_EQ(0, raw_roots_add(other.fd, &object, sizeof(object)));
 	ASSERT_EQ(0, raw_collect(other.fd, 0, &collected));
@@ -600,7 +523,7 @@ TEST_F(netlink, nothing_is_collected_that_nobody_maps)
 TEST_F(netlink, an_arena_ends_under_its_worker)
 {
 	struct rawarena other;
-	struct seen seen;
+	struct nl_seen seen;
 	int i;
 
 	for (i = 0; i < 100; i++) {
@@ -610,10 +533,10 @@ TEST_F(netlink, an_arena_ends_under_its_worker)
 		ASSERT_EQ(0, rawarena_open(&other, RESERVE, GCARENA_ROOTS_AUTO));
 		ASSERT_EQ(0, raw_alloc(other.fd, GCARENA_LAYOUT_NOSCAN, RAW_MIB, &object));
 		id = nl_arena_id(other.fd);
-		ASSERT_EQ(0, collect(self->fd, id, i % 2, &seen));
+		ASSERT_EQ(0, nl_collect(self->fd, id, i % 2, &seen));
 		usleep(i % 8 * 50);
 		rawarena_close(&other);
-		EXPECT_EQ(-ENOENT, see(self->fd, id, &seen));
+		EXPECT_EQ(-ENOENT, nl_see(self->fd, id, &seen));
 	}
 }
 
@@ -632,25 +555,25 @@ static int look_at_busy(uint32_t id)
 	struct nl_request request;
 	int fd = nl_open();
 	uint32_t busy_id = 0;
-	struct seen seen;
+	struct nl_seen seen;
 	uint64_t began;
 
 	do {
-		if (see(fd, id, &seen))
+		if (nl_see(fd, id, &seen))
 			return 1;
 	} while (seen.phase != GCARENA_PHASE_MARK);
-	began = now_ms();
+	began = nl_now_ms();
 	result = nl_ask_about(fd, NLM_F_ACK, GCARENA_CMD_STATS_GET, GCARENA_A_STATS_ID, id, NULL,
 			      NULL);
 	if (result.error != -EBUSY || !strstr(result.sentence, "busy"))
 		return 2;
-	if (now_ms() - began > 600)
+	if (nl_now_ms() - began > 600)
 		return 3;
 	/* A dump of all does not end at one that is busy. */
 	nl_begin(&request, NLM_F_DUMP, GCARENA_CMD_STATS_GET);
 	if (nl_ask(fd, &request, see_busy, &busy_id).error || busy_id != id)
 		return 4;
-	if (set_percent(fd, id, 50) != -EBUSY)
+	if (nl_set_percent(fd, id, 50) != -EBUSY)
 		return 5;
 	if (nl_ask_about(fd, NLM_F_DUMP, GCARENA_CMD_CLASSES_GET, GCARENA_A_CLASS_ID, id, NULL,
 			 NULL).error != -EBUSY)
@@ -663,7 +586,7 @@ TEST_F_TIMEOUT(netlink, a_busy_arena_is_told_to_be_busy, 60)
 	struct gcarena_collect collected;
 	pid_t pid;
 
-	if (!set_parameter("zeal_delay_us", "1000000"))
+	if (!param_set("zeal_delay_us", 1000000))
 		SKIP(return, "needs root, to slow collections down");
 	pid = fork();
 	if (!pid) {
@@ -674,7 +597,7 @@ TEST_F_TIMEOUT(netlink, a_busy_arena_is_told_to_be_busy, 60)
 	}
 	usleep(100000);
 	EXPECT_EQ(0, raw_collect(self->arena.fd, 0, &collected));
-	EXPECT_TRUE(set_parameter("zeal_delay_us", "0"));
+	EXPECT_TRUE(param_set("zeal_delay_us", 0));
 	EXPECT_EQ(0, raw_reap(pid));
 }
 
@@ -751,6 +674,10 @@ static const struct wrong wrongs[] = {
 	  { { GCARENA_A_ARENA_MIN_HEAP, 0, 8, UINT64_MAX } } },
 	{ "set: gc_percent of 8 bytes", -EINVAL, GCARENA_CMD_ARENA_SET, NLM_F_ACK, false,
 	  { { GCARENA_A_ARENA_GC_PERCENT, 0, 8, 100 } } },
+	{ "set: memory_limit all ones", -EINVAL, GCARENA_CMD_ARENA_SET, NLM_F_ACK, false,
+	  { { GCARENA_A_ARENA_MEMORY_LIMIT, 0, 8, UINT64_MAX } } },
+	{ "set: memory_limit of 4 bytes", -EINVAL, GCARENA_CMD_ARENA_SET, NLM_F_ACK, false,
+	  { { GCARENA_A_ARENA_MEMORY_LIMIT, 0, 4, 1 } } },
 	{ "set: what cannot be set", -EINVAL, GCARENA_CMD_ARENA_SET, NLM_F_ACK, false,
 	  { { GCARENA_A_ARENA_RESERVE, 0, 8, RESERVE } } },
 	{ "set: one right, one wrong", -EINVAL, GCARENA_CMD_ARENA_SET, NLM_F_ACK, false,
@@ -854,13 +781,13 @@ static int try_all(int fd, uint32_t id)
 {
 	unsigned int seen = 0;
 	struct nl_request request;
-	struct seen arena;
+	struct nl_seen arena;
 
-	if (see(fd, id, &arena) != -EPERM)
+	if (nl_see(fd, id, &arena) != -EPERM)
 		return 10;
-	if (set_percent(fd, id, 55) != -EPERM)
+	if (nl_set_percent(fd, id, 55) != -EPERM)
 		return 11;
-	if (collect(fd, id, 0, &arena) != -EPERM)
+	if (nl_collect(fd, id, 0, &arena) != -EPERM)
 		return 12;
 	if (nl_ask_about(fd, NLM_F_ACK, GCARENA_CMD_STATS_GET, GCARENA_A_STATS_ID, id, NULL,
 			 NULL).error != -EPERM)
@@ -883,11 +810,6 @@ static int try_all(int fd, uint32_t id)
 	return 0;
 }
 
-static int become(uid_t uid)
-{
-	return setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid);
-}
-
 /* The exit code of a child that does this. */
 static int in_child(int (*what)(uint32_t id), uint32_t id)
 {
@@ -902,7 +824,7 @@ static int as_nobody(uint32_t id)
 {
 	int fd;
 
-	if (become(NOBODY))
+	if (nl_become(NOBODY))
 		return 1;
 	fd = nl_open();
 	if (nl_join(fd) != -EPERM)
@@ -915,7 +837,7 @@ static int in_namespaces(uint32_t id)
 {
 	int fd;
 
-	if (become(NOBODY))
+	if (nl_become(NOBODY))
 		return 1;
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNET))
 		return 4;
@@ -945,7 +867,7 @@ static int with_roots_socket(uint32_t id)
 {
 	int fd = nl_open();
 
-	if (become(NOBODY))
+	if (nl_become(NOBODY))
 		return 1;
 	return try_all(fd, id);
 }
@@ -974,7 +896,7 @@ static int as_owner(int dumpable, int ready, int end)
 	uint32_t id;
 	char byte;
 
-	if (become(NOBODY) || prctl(PR_SET_DUMPABLE, 1) ||
+	if (nl_become(NOBODY) || prctl(PR_SET_DUMPABLE, 1) ||
 	    rawarena_open(&arena, RESERVE, GCARENA_ROOTS_EXPLICIT))
 		return 1;
 	id = nl_arena_id(arena.fd);
@@ -985,18 +907,18 @@ static int as_owner(int dumpable, int ready, int end)
 
 static int as_equal(uint32_t id)
 {
-	struct seen seen;
+	struct nl_seen seen;
 
-	if (become(NOBODY))
+	if (nl_become(NOBODY))
 		return 1;
-	return -see(nl_open(), id, &seen);
+	return -nl_see(nl_open(), id, &seen);
 }
 
 static int as_parent_who_sets(uint32_t id)
 {
-	if (become(NOBODY))
+	if (nl_become(NOBODY))
 		return 1;
-	return -set_percent(nl_open(), id, 66);
+	return -nl_set_percent(nl_open(), id, 66);
 }
 
 TEST_F(netlink, who_may)
@@ -1101,23 +1023,23 @@ TEST_F_TIMEOUT(netlink, dumps_while_arenas_come_and_go, 60)
 {
 	static const uint8_t cmds[] = { GCARENA_CMD_ARENA_GET, GCARENA_CMD_STATS_GET };
 	struct nl_request request;
-	uint64_t end = now_ms() + 3000;
+	uint64_t end = nl_now_ms() + 3000;
 	pthread_t threads[2];
 	unsigned int i, rounds;
 
 	come_and_go_end = 0;
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, come_and_go_main, NULL));
-	for (rounds = 0; now_ms() < end; rounds++) {
+	for (rounds = 0; nl_now_ms() < end; rounds++) {
 		struct dumped dumped = { .wanted = self->id };
-		struct seen seen;
+		struct nl_seen seen;
 
 		nl_begin(&request, NLM_F_DUMP, cmds[rounds % 2]);
 		ASSERT_EQ(0, nl_ask(self->fd, &request, note_dumped, &dumped).error);
 		ASSERT_FALSE(dumped.disorder);
 		ASSERT_TRUE(dumped.found);
 		/* One that may go at any moment. */
-		collect(self->fd, dumped.last, 0, &seen);
+		nl_collect(self->fd, dumped.last, 0, &seen);
 		nl_ask_about(self->fd, NLM_F_DUMP, GCARENA_CMD_CLASSES_GET, GCARENA_A_CLASS_ID,
 			     dumped.last + 1, NULL, NULL);
 	}
@@ -1125,262 +1047,6 @@ TEST_F_TIMEOUT(netlink, dumps_while_arenas_come_and_go, 60)
 	for (i = 0; i < 2; i++)
 		pthread_join(threads[i], NULL);
 	EXPECT_LT(10, rounds);
-}
-
-/* ---- Events ---------------------------------------------------------------------------- */
-
-#define EVENTS_ROOM	64
-
-struct told {
-	uint8_t cmd;
-	uint32_t id, pid, kind, error, thread;
-	uint64_t nr, cycle, duration_ns, stop_ns, live_bytes, heap_bytes, goal_bytes;
-};
-
-struct listener {
-	uint32_t id;		/* of others nothing is noted */
-	unsigned int nr;	/* may be more than there is room for */
-	struct told told[EVENTS_ROOM];
-};
-
-static void note_event(const struct nl_message *message, void *data)
-{
-	struct listener *listener = data;
-	struct told *told = &listener->told[listener->nr % EVENTS_ROOM];
-
-	if (listener->id && nl_u32(message, GCARENA_A_EVENT_ID) != listener->id)
-		return;
-	listener->nr++;
-	*told = (struct told){
-		.cmd = message->cmd,
-		.id = nl_u32(message, GCARENA_A_EVENT_ID),
-		.pid = nl_u32(message, GCARENA_A_EVENT_PID),
-		.kind = nl_u32(message, GCARENA_A_EVENT_KIND),
-		.error = nl_u32(message, GCARENA_A_EVENT_ERROR),
-		.thread = nl_u32(message, GCARENA_A_EVENT_THREAD),
-		.nr = nl_u64(message, GCARENA_A_EVENT_NR),
-		.cycle = nl_u64(message, GCARENA_A_EVENT_CYCLE),
-		.duration_ns = nl_u64(message, GCARENA_A_EVENT_DURATION_NS),
-		.stop_ns = nl_u64(message, GCARENA_A_EVENT_STOP_NS),
-		.live_bytes = nl_u64(message, GCARENA_A_EVENT_LIVE_BYTES),
-		.heap_bytes = nl_u64(message, GCARENA_A_EVENT_HEAP_BYTES),
-		.goal_bytes = nl_u64(message, GCARENA_A_EVENT_GOAL_BYTES),
-	};
-}
-
-/* All that has come by now. Return: 0, or -ENOBUFS: some were lost. */
-static int drain(int fd, struct listener *listener)
-{
-	struct nl_result result = { };
-	int got, ret = 0;
-
-	do {
-		got = nl_receive_some(fd, MSG_DONTWAIT, note_event, listener, &result);
-		if (got == -ENOBUFS)
-			ret = got;
-	} while (got >= 0 || got == -ENOBUFS);
-	return ret;
-}
-
-TEST_F(netlink, events_of_an_arena)
-{
-	struct listener listener = { };
-	struct gcarena_collect full, minor;
-	struct rawarena arena;
-	struct told *told = listener.told;
-	int fd = nl_open();
-	unsigned int i;
-	__u64 object;
-
-	if (nl_join(fd))
-		SKIP(return, "needs CAP_SYS_ADMIN, to listen");
-	ASSERT_EQ(0, rawarena_open(&arena, RESERVE, GCARENA_ROOTS_EXPLICIT));
-	listener.id = nl_arena_id(arena.fd);
-	ASSERT_EQ(0, raw_alloc(arena.fd, GCARENA_LAYOUT_NOSCAN, RAW_MIB, &object));
-	ASSERT_EQ(0, raw_roots_add(arena.fd, &object, sizeof(object)));
-	ASSERT_EQ(0, raw_collect(arena.fd, 0, &full));
-	minor = (struct gcarena_collect){ .size = sizeof(minor), .kind = GCARENA_COLLECT_MINOR };
-	ASSERT_EQ(0, raw_ioctl(arena.fd, GCARENA_IOC_COLLECT, &minor));
-	rawarena_close(&arena);
-	EXPECT_EQ(0, drain(fd, &listener));
-	ASSERT_EQ(6, listener.nr);
-	EXPECT_EQ(GCARENA_CMD_ARENA_CREATED, told[0].cmd);
-	EXPECT_EQ(GCARENA_CMD_CYCLE_BEGIN, told[1].cmd);
-	EXPECT_EQ(GCARENA_CMD_CYCLE_END, told[2].cmd);
-	EXPECT_EQ(GCARENA_CMD_CYCLE_BEGIN, told[3].cmd);
-	EXPECT_EQ(GCARENA_CMD_CYCLE_END, told[4].cmd);
-	EXPECT_EQ(GCARENA_CMD_ARENA_GONE, told[5].cmd);
-	for (i = 0; i < 6; i++) {
-		EXPECT_EQ(getpid(), told[i].pid);
-		EXPECT_EQ(i + 1, told[i].nr);
-	}
-	EXPECT_EQ(GCARENA_COLLECT_FULL, told[2].kind);
-	EXPECT_EQ(full.cycle - 1, told[1].cycle);
-	EXPECT_EQ(full.cycle, told[2].cycle);
-	EXPECT_EQ(full.pause_ns, told[2].duration_ns);
-	EXPECT_EQ(full.live_bytes, told[2].live_bytes);
-	EXPECT_EQ(RAW_MIB, told[2].heap_bytes);
-	EXPECT_LT(0, told[2].stop_ns);
-	EXPECT_LE(told[2].stop_ns, told[2].duration_ns);
-	EXPECT_EQ(UINT64_MAX, told[2].goal_bytes);
-	EXPECT_EQ(GCARENA_COLLECT_MINOR, told[4].kind);
-	EXPECT_EQ(minor.cycle, told[4].cycle);
-	close(fd);
-}
-
-TEST_F_TIMEOUT(netlink, a_listener_that_falls_behind, 90)
-{
-	struct listener listener = { .id = self->id };
-	struct gcarena_collect collected;
-	int small = 4096, i, fd = nl_open();
-	struct seen seen;
-	uint64_t last;
-
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-	if (nl_join(fd))
-		SKIP(return, "needs CAP_SYS_ADMIN, to listen");
-	for (i = 0; i < 200; i++)
-		ASSERT_EQ(0, raw_collect(self->arena.fd, 0, &collected));
-	/* Told once that something is missing. */
-	EXPECT_EQ(-ENOBUFS, drain(fd, &listener));
-	EXPECT_LT(0, listener.nr);
-	EXPECT_GT(400, listener.nr);
-	last = listener.told[(listener.nr - 1) % EVENTS_ROOM].nr;
-	/* The next event tells how many. */
-	listener.nr = 0;
-	ASSERT_EQ(0, raw_collect(self->arena.fd, 0, &collected));
-	EXPECT_EQ(0, drain(fd, &listener));
-	ASSERT_EQ(2, listener.nr);
-	EXPECT_LT(last + 1, listener.told[0].nr);
-	EXPECT_EQ(0, see(self->fd, self->id, &seen));
-	EXPECT_EQ(seen.events, listener.told[1].nr);
-	EXPECT_EQ(1 + 2 * 201, seen.events);
-	close(fd);
-}
-
-/* Who listens in another network namespace hears of what was opened in it. */
-static int listen_elsewhere(uint32_t id)
-{
-	struct listener listener = { };
-	struct rawarena arena;
-	int fd;
-
-	(void)id;
-	if (become(NOBODY))
-		return 1;
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNET))
-		return 4;
-	fd = nl_open();
-	if (nl_join(fd))
-		return 2;
-	if (raw_post(3) || raw_await(4))
-		return 3;
-	if (drain(fd, &listener) || listener.nr)
-		return 5;
-	if (rawarena_open(&arena, RESERVE, GCARENA_ROOTS_EXPLICIT))
-		return 6;
-	drain(fd, &listener);
-	return listener.nr != 1 || listener.told[0].cmd != GCARENA_CMD_ARENA_CREATED;
-}
-
-TEST_F(netlink, namespaces_hear_of_their_own)
-{
-	struct listener listener = { };
-	struct gcarena_collect collected;
-	int status, there[2], back[2], fd = nl_open();
-	bool theirs = false, ours = false;
-	unsigned int i;
-	pid_t pid;
-
-	if (nl_join(fd))
-		SKIP(return, "needs CAP_SYS_ADMIN, to listen");
-	ASSERT_EQ(0, pipe(there));
-	ASSERT_EQ(0, pipe(back));
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid) {
-		/* High enough not to be each other's. */
-		dup2(there[1], 103);
-		dup2(back[0], 104);
-		dup2(103, 3);
-		dup2(104, 4);
-		_exit(listen_elsewhere(0));
-	}
-	close(there[1]);
-	if (!raw_await(there[0])) {
-		EXPECT_EQ(0, raw_collect(self->arena.fd, 0, &collected));
-		EXPECT_EQ(0, raw_post(back[1]));
-	}
-	status = raw_reap(pid);
-	if (status == 4)
-		SKIP(return, "this kernel lets users have no user namespaces");
-	EXPECT_EQ(0, status);
-	/* Here all is heard. */
-	drain(fd, &listener);
-	for (i = 0; i < listener.nr && i < EVENTS_ROOM; i++) {
-		theirs |= listener.told[i].cmd == GCARENA_CMD_ARENA_CREATED &&
-			  listener.told[i].pid == (uint32_t)pid;
-		ours |= listener.told[i].cmd == GCARENA_CMD_CYCLE_END &&
-			listener.told[i].id == self->id;
-	}
-	EXPECT_TRUE(theirs);
-	EXPECT_TRUE(ours);
-	close(fd);
-}
-
-/* ---- A thread that does not stop ---------------------------------------------------------- */
-
-#define BUSY_BYTES	(64 * RAW_MIB)
-
-static atomic_int busy_end, busy_tid;
-
-/* In the kernel for long stretches, running all the time. */
-static void *busy_main(void *arg)
-{
-	char *p = mmap(NULL, BUSY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		       -1, 0);
-
-	(void)arg;
-	busy_tid = gettid();
-	while (!busy_end) {
-		madvise(p, BUSY_BYTES, 23 /* MADV_POPULATE_WRITE */);
-		madvise(p, BUSY_BYTES, MADV_DONTNEED);
-	}
-	munmap(p, BUSY_BYTES);
-	return NULL;
-}
-
-TEST_F_TIMEOUT(netlink, a_thread_that_does_not_stop_is_told, 120)
-{
-	struct listener listener = { .id = self->id };
-	int i, fd = nl_open();
-	struct seen seen = { };
-	pthread_t thread;
-
-	if (nl_join(fd) || !set_parameter("stop_timeout_ms", "1"))
-		SKIP(return, "needs root");
-	busy_end = 0;
-	busy_tid = 0;
-	ASSERT_EQ(0, pthread_create(&thread, NULL, busy_main, NULL));
-	while (!busy_tid)
-		usleep(1000);
-	for (i = 0; i < 50 && !seen.done_error; i++) {
-		usleep(5000);
-		ASSERT_EQ(0, collect_and_wait(self->fd, self->id, 0, &seen));
-	}
-	EXPECT_TRUE(set_parameter("stop_timeout_ms", "10000"));
-	busy_end = 1;
-	pthread_join(thread, NULL);
-	EXPECT_EQ(ETIMEDOUT, seen.done_error);
-	drain(fd, &listener);
-	ASSERT_LE(3, listener.nr);
-	i = listener.nr - 1;
-	EXPECT_EQ(GCARENA_CMD_CYCLE_END, listener.told[i % EVENTS_ROOM].cmd);
-	EXPECT_EQ(ETIMEDOUT, listener.told[i % EVENTS_ROOM].error);
-	EXPECT_EQ(GCARENA_CMD_STOP_TIMEOUT, listener.told[(i - 1) % EVENTS_ROOM].cmd);
-	/* Either of the two may have been in the kernel, but this one is most of the time. */
-	EXPECT_EQ(atomic_load(&busy_tid), (int)listener.told[(i - 1) % EVENTS_ROOM].thread);
-	close(fd);
 }
 
 TEST_HARNESS_MAIN

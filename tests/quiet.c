@@ -524,7 +524,7 @@ TEST_F_TIMEOUT(quiet, threads, 300)
 		mover[i].old = self->old;
 		mover[i].self = i;
 	}
-	for (round = 0; round < 10; round++) {
+	for (round = 0; round < 4; round++) {
 		memset(self->old, 0, OLD_BYTES);
 		for (i = 0; i < MOVERS; i++) {
 			mover[i].hidden = new_young(self);
@@ -539,7 +539,7 @@ TEST_F_TIMEOUT(quiet, threads, 300)
 		}
 		self->root[1] = NULL;
 		self->root[2] = NULL;
-		for (i = 0; i < 20; i++)
+		for (i = 0; i < 10; i++)
 			collect(_metadata, self, i % 5 ? GCA_MINOR : GCA_FULL);
 		for (i = 0; i < MOVERS; i++) {
 			atomic_store(&mover[i].stop, true);

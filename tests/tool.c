@@ -7,22 +7,19 @@
 #include <kselftest_harness.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <sys/wait.h>
 
 #include "lib/nl.h"
 #include "lib/rawarena.h"
+#include "lib/tool.h"
 
 #define RESERVE		(64 * RAW_MIB)
-#define TOOL		"build/bin/gcarenactl"
-#define OUTPUT_BYTES	(64 * RAW_KIB)
 
 FIXTURE(tool)
 {
 	struct rawarena arena;
 	uint32_t id;
-	char output[OUTPUT_BYTES];
+	char output[TOOL_OUTPUT];
 };
 
 FIXTURE_SETUP(tool)
@@ -39,61 +36,6 @@ FIXTURE_TEARDOWN(tool)
 	rawarena_close(&self->arena);
 }
 
-/* Run a shell command; what it writes to both outputs is kept. Return: its status. */
-static int run(char *output, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static int run(char *output, const char *format, ...)
-{
-	char command[1024], whole[1100];
-	va_list arguments;
-	FILE *pipe;
-	int status;
-
-	va_start(arguments, format);
-	vsnprintf(command, sizeof(command), format, arguments);
-	va_end(arguments);
-	/* The shell may be another than bash: no pipefail. */
-	snprintf(whole, sizeof(whole), "{ %s; } 2>&1", command);
-	pipe = popen(whole, "r");
-	if (!pipe)
-		return -1;
-	output[fread(output, 1, OUTPUT_BYTES - 1, pipe)] = '\0';
-	status = pclose(pipe);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-#define PARSER(read)	"python3 -c 'import json,sys; v=" read "; print(eval(sys.argv[1]))' '%s' <%s"
-
-/*
- * Have the tool print JSON, and a parser evaluate a Python expression of it: v is the
- * whole, or with @lines the list of what stands in each line. Return: 0; the tool's status;
- * 100: it is not JSON, or not as expected.
- */
-static int parse_json(char *output, bool lines, const char *arguments, const char *expression)
-{
-	char file[] = "/tmp/gcarena-tool.XXXXXX";
-	int status, fd = mkstemp(file);
-
-	if (fd < 0)
-		return -1;
-	close(fd);
-	status = run(output, "timeout 60 " TOOL " --json %s >%s", arguments, file);
-	if (!status && lines)
-		status = run(output, PARSER("[json.loads(l) for l in sys.stdin]"), expression,
-			     file) ? 100 : 0;
-	else if (!status)
-		status = run(output, PARSER("json.load(sys.stdin)"), expression, file) ? 100 : 0;
-	unlink(file);
-	return status;
-}
-
-#define EXPECT_JSON(expected, lines, expression, ...)	do {		\
-	char arguments_[256];						\
-	snprintf(arguments_, sizeof(arguments_), __VA_ARGS__);		\
-	EXPECT_EQ(0, parse_json(self->output, lines, arguments_, expression))	\
-		TH_LOG("%s: %s", arguments_, self->output);		\
-	EXPECT_STREQ(expected, self->output);				\
-} while (0)
-
 /* The numbers that a collection leaves. */
 static int fill(struct rawarena *arena)
 {
@@ -107,7 +49,7 @@ static int fill(struct rawarena *arena)
 	       raw_refill(arena->fd, 7, 0, spans, 1) != 1;
 }
 
-TEST_F(tool, list_and_show)
+TEST_F_TIMEOUT(tool, list_and_show, 60)
 {
 	char expected[256];
 
@@ -122,7 +64,7 @@ TEST_F(tool, list_and_show)
 		    "(v[0][\"id\"], v[0][\"reserve\"], v[0][\"processes\"],"
 		    " [c[\"size_class\"] for c in v[0][\"span_classes\"]][::-1])",
 		    "show %d:%d", getpid(), self->arena.fd);
-	EXPECT_EQ(0, run(self->output, TOOL " show @%u", self->id));
+	EXPECT_EQ(0, tool_run(self->output, TOOL " show @%u", self->id));
 	EXPECT_NE(NULL, strstr(self->output, "spans by class"));
 	EXPECT_NE(NULL, strstr(self->output, "address range              64 MiB"));
 }
@@ -133,9 +75,9 @@ TEST_F(tool, text_and_json_have_the_same_rows)
 	char lines[32];
 
 	ASSERT_EQ(0, fill(&self->arena));
-	EXPECT_EQ(0, run(self->output, TOOL " stats @%u | grep -c '^  '", self->id));
-	/* Who it is stands in the title of text. */
-	snprintf(lines, sizeof(lines), "%d\n", atoi(self->output) + 3);
+	EXPECT_EQ(0, tool_run(self->output, TOOL " stats @%u | grep -c '^  [^ ]'", self->id));
+	/* Who it is stands in the title of text, and pauses are in lines of their own. */
+	snprintf(lines, sizeof(lines), "%d\n", atoi(self->output) + 4 + 1);
 	EXPECT_JSON(lines, false, "len(v[0])", "stats @%u", self->id);
 }
 
@@ -155,7 +97,7 @@ TEST_F(tool, stats)
 		    "stats @%u --interval 0.05 --count 2", self->id);
 }
 
-TEST_F(tool, set_and_collect)
+TEST_F_TIMEOUT(tool, set_and_collect, 60)
 {
 	struct gcarena_info info;
 	struct gcarena_stats stats;
@@ -168,13 +110,17 @@ TEST_F(tool, set_and_collect)
 	EXPECT_EQ(250, info.gc_percent);
 	EXPECT_EQ(32 * RAW_MIB, info.limit);
 	EXPECT_JSON("-1\n", false, "v[\"gc_percent\"]", "set %d gc-percent=off", getpid());
+	EXPECT_JSON("8388608\n", false, "v[\"memory_limit\"]", "set %d memory-limit=8M", getpid());
+	ASSERT_EQ(0, raw_info(self->arena.fd, &info));
+	EXPECT_EQ(8 * RAW_MIB, info.memory_limit);
+	EXPECT_JSON("0\n", false, "v[\"memory_limit\"]", "set %d memory-limit=off", getpid());
 	EXPECT_JSON("2\n", false, "v[\"num_gc\"]", "collect @%u --release", self->id);
 	ASSERT_EQ(0, raw_stats(self->arena.fd, &stats));
 	EXPECT_EQ(2, stats.cycles);
-	EXPECT_EQ(0, run(self->output, TOOL " collect --minor @%u", self->id));
+	EXPECT_EQ(0, tool_run(self->output, TOOL " collect --minor @%u", self->id));
 	ASSERT_EQ(0, raw_stats(self->arena.fd, &stats));
 	EXPECT_EQ(1, stats.cycles_minor);
-	EXPECT_EQ(1, run(self->output, TOOL " set @%u limit=3", self->id));
+	EXPECT_EQ(1, tool_run(self->output, TOOL " set @%u limit=3", self->id));
 	EXPECT_NE(NULL, strstr(self->output, "a limit is a multiple of 2 MiB"));
 }
 
@@ -204,7 +150,7 @@ TEST_F_TIMEOUT(tool, monitor, 90)
 		    "(sorted({e[\"id\"] for e in v}), all(b[\"nr\"] == a[\"nr\"] + 1 and"
 		    " {a[\"event\"], b[\"event\"]} == {\"begin\", \"end\"} for a, b in zip(v, v[1:])))",
 		    "monitor @%u --count 8", self->id);
-	EXPECT_EQ(0, run(self->output, "timeout 60 " TOOL " monitor @%u -n 2", self->id));
+	EXPECT_EQ(0, tool_run(self->output, "timeout 60 " TOOL " monitor @%u -n 2", self->id));
 	EXPECT_EQ(&self->output[0], strstr(self->output, "@"));
 	EXPECT_NE(NULL, strstr(self->output, " full "));
 	EXPECT_NE(NULL, strstr(self->output, "goal none"));
@@ -215,7 +161,7 @@ TEST_F_TIMEOUT(tool, monitor, 90)
 	pthread_join(thread, NULL);
 }
 
-TEST_F(tool, errors_name_the_remedy)
+TEST_F_TIMEOUT(tool, errors_name_the_remedy, 120)
 {
 	static const struct {
 		const char *arguments;
@@ -238,35 +184,42 @@ TEST_F(tool, errors_name_the_remedy)
 		{ "stats --interval 0", 2, "is no interval" },
 		{ "stats --count x", 2, "is no count" },
 		{ "monitor --frobnicate", 2, "See gcarenactl --help" },
+		{ "collect @1 --minor --compact", 2, "give one of the two" },
+		{ "map", 2, "map needs one arena" },
+		{ "map @1 --svg x --json", 2, "not both" },
+		{ "map @1 --width 3", 2, "is no width" },
+		{ "top --sort size", 2, "give live, rate, pause, pages or id" },
+		{ "top --count 3", 2, "--count is for --batch" },
+		{ "top </dev/null", 1, "top writes tables with --batch" },
 		{ "info extra", 2, "info takes no argument 'extra'" },
 	};
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
-		EXPECT_EQ(errors[i].status, run(self->output, TOOL " %s", errors[i].arguments))
+		EXPECT_EQ(errors[i].status, tool_run(self->output, TOOL " %s", errors[i].arguments))
 			TH_LOG("%s", errors[i].arguments);
 		EXPECT_NE(NULL, strstr(self->output, errors[i].sentence))
 			TH_LOG("%s: %s", errors[i].arguments, self->output);
 	}
-	EXPECT_EQ(1, run(self->output, TOOL " list >/dev/full"));
+	EXPECT_EQ(1, tool_run(self->output, TOOL " list >/dev/full"));
 	EXPECT_NE(NULL, strstr(self->output, "cannot write the output"));
 }
 
-TEST_F(tool, help)
+TEST_F_TIMEOUT(tool, help, 90)
 {
 	static const char *const commands[] = {
-		"info", "list", "show", "stats", "set", "collect", "monitor",
+		"info", "list", "show", "stats", "set", "collect", "monitor", "top", "map",
 	};
 	char usage[64];
 	size_t i;
 
-	EXPECT_EQ(0, run(self->output, TOOL " --help"));
+	EXPECT_EQ(0, tool_run(self->output, TOOL " --help"));
 	for (i = 0; i < ARRAY_SIZE(commands); i++) {
 		snprintf(usage, sizeof(usage), "\n  %s ", commands[i]);
-		EXPECT_EQ(0, run(self->output, TOOL " --help"));
+		EXPECT_EQ(0, tool_run(self->output, TOOL " --help"));
 		EXPECT_NE(NULL, strstr(self->output, usage)) TH_LOG("%s", commands[i]);
 		snprintf(usage, sizeof(usage), "usage: gcarenactl %s", commands[i]);
-		EXPECT_EQ(0, run(self->output, TOOL " %s --help", commands[i]));
+		EXPECT_EQ(0, tool_run(self->output, TOOL " %s --help", commands[i]));
 		EXPECT_EQ(&self->output[0], strstr(self->output, usage)) TH_LOG("%s", commands[i]);
 	}
 }
@@ -276,13 +229,13 @@ TEST_F(tool, without_privileges)
 	if (getuid())
 		SKIP(return, "needs root, to be somebody else");
 #define AS_NOBODY	"setpriv --reuid 65534 --regid 65534 --clear-groups "
-	EXPECT_EQ(1, run(self->output, AS_NOBODY TOOL " show @%u", self->id));
+	EXPECT_EQ(1, tool_run(self->output, AS_NOBODY TOOL " show @%u", self->id));
 	EXPECT_NE(NULL, strstr(self->output, "be its user, or root"));
-	EXPECT_EQ(1, run(self->output, AS_NOBODY TOOL " show %d", getpid()));
+	EXPECT_EQ(1, tool_run(self->output, AS_NOBODY TOOL " show %d", getpid()));
 	EXPECT_NE(NULL, strstr(self->output, "as its owner or as root"));
-	EXPECT_EQ(0, run(self->output, AS_NOBODY TOOL " list | wc -l"));
+	EXPECT_EQ(0, tool_run(self->output, AS_NOBODY TOOL " list | wc -l"));
 	EXPECT_STREQ("1\n", self->output);
-	EXPECT_EQ(124, run(self->output, "timeout 1 " AS_NOBODY TOOL " monitor"));
+	EXPECT_EQ(124, tool_run(self->output, "timeout 1 " AS_NOBODY TOOL " monitor"));
 	EXPECT_NE(NULL, strstr(self->output, "listening takes CAP_SYS_ADMIN"));
 }
 

@@ -9,6 +9,7 @@
 
 #include "lib/nl.h"
 #include "lib/rawarena.h"
+#include "lib/tool.h"
 
 #define RESERVE		(64 * RAW_MIB)
 #define TRACEFS		"/sys/kernel/tracing/"
@@ -163,6 +164,48 @@ TEST_F(trace, refills_and_written_pages)
 	line = find_event(self->text, "cycle_end", self->id, 1);
 	ASSERT_NE(NULL, line);
 	EXPECT_NE(NULL, strstr(line, "kind=minor"));
+}
+
+/* What a person would do: see gcarenactl(8). */
+TEST_F_TIMEOUT(trace, recorded_by_trace_cmd, 120)
+{
+	char *output = malloc(TOOL_OUTPUT), line[64];
+
+	ASSERT_NE(NULL, output);
+	if (tool_run(output, "command -v trace-cmd") || access(TOOL, X_OK))
+		SKIP(return, "there is no trace-cmd here: tools/setup check installs it");
+	EXPECT_EQ(0, tool_run(output, "f=/tmp/gcarena-trace.%d; "
+			      "trace-cmd record -q -e gcarena -o $f " TOOL " collect @%u >/dev/null && "
+			      "trace-cmd report -i $f 2>/dev/null | grep gcarena_; s=$?; rm -f $f*; "
+			      "exit $s", getpid(), self->id)) TH_LOG("%s", output);
+	snprintf(line, sizeof(line), "id=%u kind=full cycles=0", self->id);
+	EXPECT_NE(NULL, strstr(output, line)) TH_LOG("%s", output);
+	snprintf(line, sizeof(line), "id=%u kind=full cycles=1 error=0 pause_ns=", self->id);
+	EXPECT_NE(NULL, strstr(output, line)) TH_LOG("%s", output);
+	free(output);
+}
+
+TEST_F(trace, what_is_full_and_what_moves)
+{
+	struct gcarena_collect compact = {
+		.size = sizeof(compact), .kind = GCARENA_COLLECT_COMPACT,
+	};
+	const char *line;
+	__u64 object;
+
+	ASSERT_EQ(-ENOSPC, raw_alloc(self->arena.fd, 0, 2 * RESERVE, &object));
+	ASSERT_EQ(0, raw_ioctl(self->arena.fd, GCARENA_IOC_COLLECT, &compact));
+	self->text = read_trace();
+	ASSERT_NE(NULL, self->text);
+	line = find_event(self->text, "limit_hit", self->id, 0);
+	EXPECT_EQ((uint64_t)-ENOSPC, field(line, "error"));
+	EXPECT_EQ(0, field(line, "backing_bytes"));
+	line = find_event(self->text, "compact", self->id, 0);
+	EXPECT_EQ(0, field(line, "error"));
+	EXPECT_EQ(compact.moved_objects, field(line, "moved_objects"));
+	line = find_event(self->text, "cycle_end", self->id, 0);
+	ASSERT_NE(NULL, line);
+	EXPECT_NE(NULL, strstr(line, "kind=compact"));
 }
 
 /* Tools that read formats know no names of the kernel's. */

@@ -73,9 +73,11 @@ static const struct command commands[] = {
 		.arguments = "ARENA",
 		.summary = "collect now, and wait for it",
 		.help = "With --minor only what was allocated since the last collection; with\n"
-			"--release memory that is empty goes back to the system at once.\n",
+			"--compact objects are moved together as well, which the program must be\n"
+			"written for; with --release memory that is empty goes back to the system\n"
+			"at once.\n",
 		.max_arguments = 1,
-		.options = "mr",
+		.options = "mCr",
 		.run = command_collect,
 	}, {
 		.name = "monitor",
@@ -87,16 +89,42 @@ static const struct command commands[] = {
 		.max_arguments = -1,
 		.options = "in",
 		.run = command_monitor,
+	}, {
+		.name = "top",
+		.arguments = "",
+		.summary = "all arenas on the whole screen, again and again",
+		.help = "Sorted by --sort, or by a key: see its last line. With --batch a table every\n"
+			"--interval seconds (default 1), --count times; with --once one table. With\n"
+			"--json, an object in a line instead of each table.\n",
+		.options = "bosin",
+		.run = command_top,
+	}, {
+		.name = "map",
+		.arguments = "ARENA",
+		.summary = "what is where: how full and how old each piece of it is",
+		.help = "How full: blocks of eight heights. How old: colours, or where there are none\n"
+			"a letter below each block. With --svg a picture; with --json each span.\n",
+		.max_arguments = 1,
+		.options = "gw",
+		.run = command_map,
 	},
 };
+
+static const char short_options[] = "jcmCri:n:bos:g:w:hV";
 
 static const struct option long_options[] = {
 	{ "json",	no_argument, NULL, 'j' },
 	{ "classes",	no_argument, NULL, 'c' },
 	{ "minor",	no_argument, NULL, 'm' },
+	{ "compact",	no_argument, NULL, 'C' },
 	{ "release",	no_argument, NULL, 'r' },
 	{ "interval",	required_argument, NULL, 'i' },
 	{ "count",	required_argument, NULL, 'n' },
+	{ "batch",	no_argument, NULL, 'b' },
+	{ "once",	no_argument, NULL, 'o' },
+	{ "sort",	required_argument, NULL, 's' },
+	{ "svg",	required_argument, NULL, 'g' },
+	{ "width",	required_argument, NULL, 'w' },
 	{ "help",	no_argument, NULL, 'h' },
 	{ "version",	no_argument, NULL, 'V' },
 	{ }
@@ -109,9 +137,15 @@ static const struct {
 } option_help[] = {
 	{ 'c', "-c, --classes          also show the size-class table" },
 	{ 'm', "-m, --minor            a minor collection" },
+	{ 'C', "-C, --compact          a compacting collection" },
 	{ 'r', "-r, --release          give all empty memory back" },
 	{ 'i', "-i, --interval=SECONDS look every so often" },
 	{ 'n', "-n, --count=N          end after so many times or lines" },
+	{ 'b', "-b, --batch            tables, not the whole screen" },
+	{ 'o', "-o, --once             one table" },
+	{ 's', "-s, --sort=KEY         by live, rate, pause, pages or id" },
+	{ 'g', "-g, --svg=FILE         write a picture; - is standard output" },
+	{ 'w', "-w, --width=COLUMNS    not as wide as the terminal is" },
 };
 
 enum exit_status failure(const char *format, ...)
@@ -172,7 +206,7 @@ static void print_help(void)
 	putchar('\n');
 	print_arena_help();
 	putchar('\n');
-	print_options("cmrin");
+	print_options("cmCrinbosgw");
 	puts("\nExit status: 0 success, 1 failure, 2 usage error.");
 }
 
@@ -209,7 +243,10 @@ static char find_stray_option(const struct command *command, const struct option
 	const char given[] = {
 		options->classes ? 'c' : ' ', options->minor ? 'm' : ' ',
 		options->release ? 'r' : ' ', options->interval ? 'i' : ' ',
-		options->count ? 'n' : ' ',
+		options->count ? 'n' : ' ', options->compact ? 'C' : ' ',
+		options->batch ? 'b' : ' ', options->once ? 'o' : ' ',
+		options->sort ? 's' : ' ', options->svg ? 'g' : ' ',
+		options->width ? 'w' : ' ',
 	};
 	size_t i;
 
@@ -285,6 +322,25 @@ static enum exit_status parse_option(struct options *options, int option, bool *
 	case 'm':
 		options->minor = true;
 		return STATUS_OK;
+	case 'C':
+		options->compact = true;
+		return STATUS_OK;
+	case 'b':
+		options->batch = true;
+		return STATUS_OK;
+	case 'o':
+		options->once = true;
+		return STATUS_OK;
+	case 's':
+		options->sort = optarg;
+		return STATUS_OK;
+	case 'g':
+		options->svg = optarg;
+		return STATUS_OK;
+	case 'w':
+		if (parse_count(optarg, &options->width) && options->width >= 20)
+			return STATUS_OK;
+		return usage_error("'%s' is no width: give columns, 20 or more", optarg);
 	case 'r':
 		options->release = true;
 		return STATUS_OK;
@@ -313,7 +369,7 @@ int main(int argc, char **argv)
 	int option;
 
 	setlocale(LC_CTYPE, "");
-	while ((option = getopt_long(argc, argv, "jcmri:n:hV", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
 		if (option == 'V') {
 			print_version();
 			return STATUS_OK;

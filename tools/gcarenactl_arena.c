@@ -21,7 +21,9 @@
 const char *const root_mode_names[] = { "default", "auto", "explicit", "all", NULL };
 
 static const char *const dirty_method_names[] = { "none", "page tables", "refault", NULL };
-static const char *const phase_names[] = { "idle", "stop", "mark", "sweep", NULL };
+const char *const phase_names[] = {
+	"idle", "stop", "mark", "sweep", "trace", "compact", NULL
+};
 
 #define ARENA(kind_, member_, label_, nl_, ...) \
 	ATTRIBUTE(kind_, arena_record, member_, label_, .nl = GCARENA_A_ARENA_ ## nl_, \
@@ -32,15 +34,20 @@ static const struct attribute arena_rows[] = {
 	ARENA(NUMBER, id, "arena", ID),
 	ARENA(NUMBER, pid, "process", PID),
 	ARENA(STRING, command, "command", COMM),
+	ARENA(STRING, name, "name", NAME),
 	ARENA(NUMBER, processes, "processes that map it", PROCESSES),
 	ARENA(NAME, phase, "phase", PHASE, .names = phase_names),
 	ARENA(COUNT, heap_objects, "objects", HEAP_OBJECTS, .heading = "heap"),
 	ARENA(BYTES, heap_alloc, "bytes of objects", HEAP_BYTES),
 	ARENA(BYTES, heap_sys, "held for objects", BACKING_BYTES),
+	ARENA(BYTES, gc_sys, "metadata", METADATA_BYTES),
+	ARENA(BYTES, total_alloc, "allocated so far", ALLOC_BYTES),
+	ARENA(COUNT, limit_hits, "allocations that failed", LIMIT_HITS),
 	ARENA(COUNT, num_gc, "completed", CYCLES, .heading = "collections"),
 	ARENA(COUNT, num_aborted_gc, "given up", CYCLES_ABORTED),
 	ARENA(NS, pause_last_ns, "last pause", PAUSE_LAST_NS),
 	ARENA(NS, pause_max_ns, "longest pause", PAUSE_MAX_NS),
+	ARENA(NS, pause_total_ns, "all pauses", PAUSE_TOTAL_NS),
 	ARENA(COUNT, events, "events told", EVENTS),
 	ARENA(COUNT, asked, "asked for from outside", ASKED),
 	ARENA(COUNT, done, "of them carried out", DONE),
@@ -49,6 +56,7 @@ static const struct attribute arena_rows[] = {
 	ARENA(ADDRESS, base, "base address", BASE),
 	ARENA(BYTES, reserve, "address range", RESERVE),
 	ARENA(BYTES, limit, "memory limit", LIMIT),
+	ARENA(BYTES, memory_limit, "soft memory limit, 0: none", MEMORY_LIMIT),
 	ARENA(BYTES, min_heap, "collects by itself from", MIN_HEAP),
 	ARENA(PERCENT, gc_percent, "growth until a collection", GC_PERCENT),
 	ARENA(NAME, root_mode, "roots", ROOT_MODE, .names = root_mode_names),
@@ -59,6 +67,7 @@ static const struct attribute parameter_rows[] = {
 	ARENA(ADDRESS, base, "base address", BASE, .heading = "parameters"),
 	ARENA(BYTES, reserve, "address range", RESERVE),
 	ARENA(BYTES, limit, "memory limit", LIMIT),
+	ARENA(BYTES, memory_limit, "soft memory limit, 0: none", MEMORY_LIMIT),
 	ARENA(BYTES, min_heap, "collects by itself from", MIN_HEAP),
 	ARENA(PERCENT, gc_percent, "growth until a collection", GC_PERCENT),
 	ARENA(NAME, root_mode, "roots", ROOT_MODE, .names = root_mode_names),
@@ -73,12 +82,42 @@ static const struct attribute list_rows[] = {
 	ARENA(BYTES, heap_sys, "SYS", BACKING_BYTES),
 	ARENA(COUNT, num_gc, "GCs", CYCLES),
 	ARENA(NS, pause_max_ns, "MAX-PAUSE", PAUSE_MAX_NS),
+	ARENA(STRING, name, "NAME", NAME),
 	ARENA(STRING, command, "COMMAND", COMM),
+};
+
+static const struct attribute identity_rows[] = {
+	ARENA(NUMBER, id, "arena", ID),
+	ARENA(NUMBER, pid, "process", PID),
+	ARENA(STRING, name, "name", NAME),
+	ARENA(STRING, command, "command", COMM),
 };
 
 static const struct attributes arena_attributes = ATTRIBUTES(arena_rows);
 static const struct attributes list_attributes = ATTRIBUTES(list_rows);
 const struct attributes parameter_attributes = ATTRIBUTES(parameter_rows);
+const struct attributes identity_attributes = ATTRIBUTES(identity_rows);
+
+/* ---- Who it is ---------------------------------------------------------- */
+
+const char *quoted_name(char *cell, const char *name)
+{
+	char printable[CELL_LEN];
+
+	cell[0] = '\0';
+	if (*name)
+		snprintf(cell, CELL_LEN, "\"%s\" ", output_printable(printable, name));
+	return cell;
+}
+
+void arena_title(struct output *out, const struct arena_record *arena)
+{
+	char name[CELL_LEN], command[CELL_LEN];
+
+	output_title(out, "arena @%u %sof process %u (%s)", arena->id,
+		     quoted_name(name, arena->name), arena->pid,
+		     output_printable(command, arena->command));
+}
 
 /* ---- What is said when it fails ----------------------------------------- */
 
@@ -327,13 +366,6 @@ enum exit_status command_list(const struct options *options, int argc, char **ar
 
 /* ---- show --------------------------------------------------------------- */
 
-/* The spans of one class. */
-struct class_record {
-	uint32_t size_class, layout;
-	char name[64];
-	uint64_t slot_size, spans, span_bytes, owned, unswept, slots, used, used_bytes, old;
-};
-
 #define CLASS(kind_, member_, label_, nl_) \
 	ATTRIBUTE(kind_, class_record, member_, label_, .nl = GCARENA_A_CLASS_ ## nl_)
 
@@ -354,11 +386,6 @@ static const struct attribute class_rows[] = {
 
 static const struct attributes class_attributes = ATTRIBUTES(class_rows);
 
-struct class_set {
-	struct class_record *classes;
-	size_t nr;
-};
-
 static void take_class(struct nlattr **attrs, void *data)
 {
 	struct class_record *grown;
@@ -372,13 +399,18 @@ static void take_class(struct nlattr **attrs, void *data)
 	netlink_fill(&class_attributes, &grown[set->nr++], attrs);
 }
 
+int classes_read(uint32_t id, struct class_set *set)
+{
+	*set = (struct class_set){ };
+	return netlink_dump(GCARENA_CMD_CLASSES_GET, GCARENA_A_CLASS_ID, id, take_class, set,
+			    NULL);
+}
+
 static enum exit_status show_classes(struct output *out, uint32_t id)
 {
-	struct class_set set = { };
-	int error;
+	struct class_set set;
+	int error = classes_read(id, &set);
 
-	error = netlink_dump(GCARENA_CMD_CLASSES_GET, GCARENA_A_CLASS_ID, id, take_class, &set,
-			     NULL);
 	output_open(out, "span_classes", '[');
 	if (!error && set.nr) {
 		if (!out->json)
@@ -392,12 +424,10 @@ static enum exit_status show_classes(struct output *out, uint32_t id)
 
 static enum exit_status show_one(struct output *out, const struct arena_record *arena)
 {
-	char command[CELL_LEN];
 	enum exit_status status;
 
 	output_open(out, NULL, '{');
-	output_title(out, "arena @%u of process %u (%s)", arena->id, arena->pid,
-		     output_printable(command, arena->command));
+	arena_title(out, arena);
 	output_record(out, &arena_attributes, arena);
 	status = show_classes(out, arena->id);
 	output_close(out, '}');

@@ -70,6 +70,7 @@ static const struct knob {
 	{ "limit", GCARENA_A_ARENA_LIMIT },
 	{ "min-heap", GCARENA_A_ARENA_MIN_HEAP },
 	{ "gc-percent", GCARENA_A_ARENA_GC_PERCENT },
+	{ "memory-limit", GCARENA_A_ARENA_MEMORY_LIMIT },
 };
 
 /* NAME=VALUE as an attribute of @message, or with NULL only looked at. */
@@ -87,6 +88,8 @@ static bool put_setting(struct nl_msg *message, const char *setting)
 		if (knob->attr == GCARENA_A_ARENA_GC_PERCENT)
 			return parse_percent(value + 1, &percent) &&
 			       (!message || !nla_put_s32(message, knob->attr, percent));
+		if (knob->attr == GCARENA_A_ARENA_MEMORY_LIMIT && !strcmp(value + 1, "off"))
+			value = "=0";
 		return parse_bytes(value + 1, &bytes) &&
 		       (!message || !nla_put_u64(message, knob->attr, bytes));
 	}
@@ -114,7 +117,7 @@ enum exit_status command_set(const struct options *options, int argc, char **arg
 		return usage_error("set needs an arena and something to set: @ID NAME=VALUE");
 	for (i = 1; i < argc; i++)
 		if (!put_setting(NULL, argv[i]))
-			return usage_error("'%s' sets nothing: give limit=BYTES, min-heap=BYTES or gc-percent=N|off",
+			return usage_error("'%s' sets nothing: give limit=BYTES, min-heap=BYTES, gc-percent=N|off or memory-limit=BYTES|off",
 					   argv[i]);
 	status = arena_find_one(&arena, argv[0]);
 	if (status)
@@ -158,7 +161,8 @@ static int ask_for_collection(const struct options *options, uint32_t id, uint64
 	if (message) {
 		nla_put_u32(message, GCARENA_A_ARENA_ID, id);
 		nla_put_u32(message, GCARENA_A_ARENA_KIND,
-			    options->minor ? GCARENA_COLLECT_MINOR : GCARENA_COLLECT_FULL);
+			    options->minor ? GCARENA_COLLECT_MINOR :
+			    options->compact ? GCARENA_COLLECT_COMPACT : GCARENA_COLLECT_FULL);
 	}
 	if (message && options->release)
 		nla_put_flag(message, GCARENA_A_ARENA_RELEASE);
@@ -208,6 +212,8 @@ enum exit_status command_collect(const struct options *options, int argc, char *
 
 	if (argc != 1)
 		return usage_error("collect needs one arena: @ID, PID or PID:FD");
+	if (options->minor && options->compact)
+		return usage_error("a minor collection does not compact: give one of the two");
 	status = arena_find_one(&arena, argv[0]);
 	if (status)
 		return status;

@@ -32,18 +32,20 @@ struct event_record {
 	uint32_t id;
 	uint64_t nr, time_ns;
 	uint32_t pid;
-	char command[COMM_LEN];
+	char name[NAME_LEN], command[COMM_LEN];
 	uint32_t thread;
 	uint32_t kind;
 	uint64_t cycle, heap_bytes;
 	uint32_t error;
 	uint64_t duration_ns, stop_ns, root_ns, mark_ns, dirty_ns, sweep_ns;
+	uint64_t trace_ns, assist_ns, compact_ns, rounds;
+	uint64_t backing_bytes, limit, hits;
 	uint64_t threads, dirty_pages, live_bytes, goal_bytes;
 	uint64_t lost;
 	bool has_times;
 };
 
-static const char *const kind_names[] = { "full", "minor", NULL };
+static const char *const kind_names[] = { "full", "minor", "compact", NULL };
 
 #define EVENT(kind_, member_, nl_, ...) \
 	ATTRIBUTE(kind_, event_record, member_, #member_, .nl = GCARENA_A_EVENT_ ## nl_, \
@@ -55,6 +57,7 @@ static const struct attribute any_rows[] = {
 	EVENT(NUMBER, nr, NR),
 	EVENT(NUMBER, time_ns, TIME_NS),
 	EVENT(NUMBER, pid, PID),
+	EVENT(STRING, name, NAME),
 };
 
 static const struct attribute comm_rows[] = {
@@ -81,6 +84,10 @@ static const struct attribute time_rows[] = {
 	EVENT(NUMBER, root_ns, ROOT_NS),
 	EVENT(NUMBER, mark_ns, MARK_NS),
 	EVENT(NUMBER, dirty_ns, DIRTY_NS),
+	EVENT(NUMBER, compact_ns, COMPACT_NS),
+	EVENT(NUMBER, trace_ns, TRACE_NS),
+	EVENT(NUMBER, assist_ns, ASSIST_NS),
+	EVENT(NUMBER, rounds, ROUNDS),
 	EVENT(NUMBER, sweep_ns, SWEEP_NS),
 };
 
@@ -89,6 +96,14 @@ static const struct attribute live_rows[] = {
 	EVENT(NUMBER, dirty_pages, DIRTY_PAGES),
 	EVENT(NUMBER, live_bytes, LIVE_BYTES),
 	EVENT(LIMIT, goal_bytes, GOAL_BYTES),
+};
+
+static const struct attribute limit_rows[] = {
+	EVENT(NUMBER, error, ERROR),
+	EVENT(NUMBER, heap_bytes, HEAP_BYTES),
+	EVENT(NUMBER, backing_bytes, BACKING_BYTES),
+	EVENT(NUMBER, limit, LIMIT),
+	EVENT(NUMBER, hits, HITS),
 };
 
 static const struct attribute lost_rows[] = {
@@ -104,10 +119,11 @@ static const struct attributes cycle_attributes = ATTRIBUTES(cycle_rows);
 static const struct attributes end_attributes = ATTRIBUTES(end_rows);
 static const struct attributes time_attributes = ATTRIBUTES(time_rows);
 static const struct attributes live_attributes = ATTRIBUTES(live_rows);
+static const struct attributes limit_attributes = ATTRIBUTES(limit_rows);
 static const struct attributes lost_attributes = ATTRIBUTES(lost_rows);
 
 /* What each kind of event has, besides what all have. */
-enum { HAS_COMM = 1, HAS_THREAD = 2, HAS_CYCLE = 4, HAS_END = 8 };
+enum { HAS_COMM = 1, HAS_THREAD = 2, HAS_CYCLE = 4, HAS_END = 8, HAS_LIMIT = 16 };
 
 static const struct event_kind {
 	uint8_t cmd;
@@ -119,6 +135,7 @@ static const struct event_kind {
 	{ GCARENA_CMD_CYCLE_BEGIN, "begin", HAS_CYCLE },
 	{ GCARENA_CMD_CYCLE_END, "end", HAS_CYCLE | HAS_END },
 	{ GCARENA_CMD_STOP_TIMEOUT, "timeout", HAS_COMM | HAS_THREAD },
+	{ GCARENA_CMD_LIMIT_HIT, "limit", HAS_COMM | HAS_THREAD | HAS_LIMIT },
 };
 
 /* What is known of an arena: of events the last one, else the last look at it. */
@@ -143,6 +160,7 @@ struct monitor {
 static void print_times(const struct event_record *e)
 {
 	char stop[HUMAN_LEN], root[HUMAN_LEN], mark[HUMAN_LEN], dirty[HUMAN_LEN];
+	char trace[HUMAN_LEN], compact[HUMAN_LEN];
 
 	if (!e->has_times)
 		return;
@@ -151,18 +169,26 @@ static void print_times(const struct event_record *e)
 	if (e->kind == GCARENA_COLLECT_MINOR)
 		printf(", %llu dirty pages in %s", (unsigned long long)e->dirty_pages,
 		       human_ns(dirty, e->dirty_ns));
+	if (e->kind == GCARENA_COLLECT_COMPACT)
+		printf(", compact %s", human_ns(compact, e->compact_ns));
 	putchar(')');
+	if (e->rounds)
+		printf(", %s beside it in %llu rounds", human_ns(trace, e->trace_ns),
+		       (unsigned long long)e->rounds);
 }
 
 static void print_end(const struct event_record *e)
 {
 	char pause[HUMAN_LEN], heap[HUMAN_LEN], live[HUMAN_LEN], goal[HUMAN_LEN];
+	char name[CELL_LEN];
 
-	printf("@%u gc %llu %s %s", e->id, (unsigned long long)e->cycle,
+	printf("@%u %sgc %llu %s %s", e->id, quoted_name(name, e->name),
+	       (unsigned long long)e->cycle,
 	       e->kind < ARRAY_SIZE(kind_names) - 1 ? kind_names[e->kind] : "?",
 	       human_ns(pause, e->duration_ns));
 	if (e->error) {
-		printf(", given up: %s\n", gca_strerror(e->error));
+		printf(", given up: %s\n", e->error == ECANCELED ? "another one takes its place" :
+		       gca_strerror(e->error));
 		return;
 	}
 	print_times(e);
@@ -175,9 +201,21 @@ static void print_end(const struct event_record *e)
 	       (unsigned long long)e->threads);
 }
 
+static void print_limit(const struct event_record *e)
+{
+	char command[CELL_LEN], name[CELL_LEN], heap[HUMAN_LEN], held[HUMAN_LEN], limit[HUMAN_LEN];
+
+	printf("@%u %sallocation %llu of thread %u (%s) failed: %s: %s in use, %s of %s held\n",
+	       e->id, quoted_name(name, e->name), (unsigned long long)e->hits, e->thread,
+	       output_printable(command, e->command),
+	       e->error == ENOSPC ? "the arena is full" : "no memory",
+	       human_bytes(heap, e->heap_bytes), human_bytes(held, e->backing_bytes),
+	       human_bytes(limit, e->limit));
+}
+
 static void print_text(const struct event_kind *kind, const struct event_record *e)
 {
-	char command[CELL_LEN];
+	char command[CELL_LEN], name[CELL_LEN];
 
 	switch (kind->cmd) {
 	case GCARENA_CMD_ARENA_CREATED:
@@ -185,11 +223,15 @@ static void print_text(const struct event_kind *kind, const struct event_record 
 		       output_printable(command, e->command));
 		break;
 	case GCARENA_CMD_ARENA_GONE:
-		printf("@%u gone\n", e->id);
+		printf("@%u %sgone\n", e->id, quoted_name(name, e->name));
 		break;
 	case GCARENA_CMD_STOP_TIMEOUT:
-		printf("@%u thread %u (%s) did not stop in time\n", e->id, e->thread,
+		printf("@%u %sthread %u (%s) did not stop in time\n", e->id,
+		       quoted_name(name, e->name), e->thread,
 		       output_printable(command, e->command));
+		break;
+	case GCARENA_CMD_LIMIT_HIT:
+		print_limit(e);
 		break;
 	case GCARENA_CMD_CYCLE_END:
 		print_end(e);
@@ -211,6 +253,8 @@ static void print_json(const struct event_kind *kind, const struct event_record 
 		output_record(&out, &cycle_attributes, e);
 	if (kind->has & HAS_END)
 		output_record(&out, &end_attributes, e);
+	if (kind->has & HAS_LIMIT)
+		output_record(&out, &limit_attributes, e);
 	if ((kind->has & HAS_END) && !e->error && e->has_times)
 		output_record(&out, &time_attributes, e);
 	if ((kind->has & HAS_END) && !e->error)
@@ -315,6 +359,7 @@ static void event_fill(struct event_record *e, const struct event_kind *kind,
 	netlink_fill(&thread_attributes, e, attrs);
 	netlink_fill(&cycle_attributes, e, attrs);
 	netlink_fill(&end_attributes, e, attrs);
+	netlink_fill(&limit_attributes, e, attrs);
 	netlink_fill(&time_attributes, e, attrs);
 	netlink_fill(&live_attributes, e, attrs);
 }
@@ -398,14 +443,19 @@ static void fill_seen(struct event_record *e, const struct gcarena_stats *a,
 		      const struct gcarena_stats *b)
 {
 	e->cycle = b->cycles;
-	e->kind = b->cycles_minor > a->cycles_minor ? GCARENA_COLLECT_MINOR
-						    : GCARENA_COLLECT_FULL;
+	e->kind = b->cycles_minor > a->cycles_minor ? GCARENA_COLLECT_MINOR :
+		  b->cycles_compact > a->cycles_compact ? GCARENA_COLLECT_COMPACT :
+		  GCARENA_COLLECT_FULL;
 	e->duration_ns = b->pause_last_ns;
-	e->stop_ns = b->stop_last_ns;
+	e->stop_ns = b->stop_total_ns - a->stop_total_ns;
 	e->root_ns = b->root_total_ns - a->root_total_ns;
 	e->mark_ns = b->mark_total_ns - a->mark_total_ns;
 	e->dirty_ns = b->dirty_total_ns - a->dirty_total_ns;
 	e->sweep_ns = b->sweep_total_ns - a->sweep_total_ns;
+	e->compact_ns = b->compact_total_ns - a->compact_total_ns;
+	e->trace_ns = b->concurrent_ns - a->concurrent_ns;
+	e->assist_ns = b->assist_ns - a->assist_ns;
+	e->rounds = b->rounds - a->rounds;
 	/* Of several collections these are sums, and say nothing of the last. */
 	e->has_times = b->cycles == a->cycles + 1;
 	e->threads = b->stop_threads_last;
@@ -421,6 +471,7 @@ static void compare(struct monitor *monitor, struct known *known,
 	struct event_record e = { .event = "end", .id = arena->id, .pid = arena->pid };
 	struct gcarena_stats stats;
 
+	memcpy(e.name, arena->name, sizeof(e.name));
 	if (known->seen && arena->num_gc == known->stats.cycles)
 		return;
 	if (stats_read(arena->id, &stats))

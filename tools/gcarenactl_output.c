@@ -5,11 +5,14 @@
  * A record is a C structure; a table of attributes says what its members mean.
  * Both forms come from the same row, so neither can lack what the other has.
  */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <langinfo.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 #include "gcarenactl.h"
 #include "human.h"
@@ -52,6 +55,27 @@ static unsigned int utf8_length(const unsigned char *s)
 	return n;
 }
 
+static uint32_t utf8_decode(const unsigned char *s, unsigned int length)
+{
+	uint32_t c = length == 1 ? *s : *s & (0x7f >> length);
+	unsigned int i;
+
+	for (i = 1; i < length; i++)
+		c = c << 6 | (s[i] & 0x3f);
+	return c;
+}
+
+/*
+ * What does something to a terminal, or to the order in which a line is read: control
+ * characters, separators of lines, directions of writing. And what XML does not take.
+ */
+static bool is_control(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || c == 0x200e ||
+	       c == 0x200f || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ||
+	       (c & 0xfffe) == 0xfffe;
+}
+
 static void json_string(const char *string)
 {
 	const unsigned char *s = (const unsigned char *)string;
@@ -64,8 +88,8 @@ static void json_string(const char *string)
 			printf("\\%c", *s);
 		else if (!n)
 			printf("\\ufffd");
-		else if (*s < 0x20)
-			printf("\\u%04x", *s);
+		else if (is_control(utf8_decode(s, n)) && utf8_decode(s, n) <= 0xffff)
+			printf("\\u%04x", utf8_decode(s, n));
 		else
 			fwrite(s, 1, n, stdout);
 		if (!n)
@@ -234,7 +258,7 @@ const char *output_printable(char *cell, const char *string)
 
 	for (; *s && n + 4 < CELL_LEN; s += length) {
 		length = utf8_length(s);
-		if (!length || *s < 0x20 || *s == 0x7f || (*s == 0xc2 && s[1] < 0xa0)) {
+		if (!length || is_control(utf8_decode(s, length))) {
 			cell[n++] = '?';
 			length = length ? length : 1;
 			continue;
@@ -246,7 +270,7 @@ const char *output_printable(char *cell, const char *string)
 	return cell;
 }
 
-static void format_attribute(char *cell, const struct attribute *a, const void *record)
+void output_format(char *cell, const struct attribute *a, const void *record)
 {
 	unsigned long long value = a->kind == ATTRIBUTE_STRING ? 0 : attribute_value(a, record);
 
@@ -311,7 +335,7 @@ static void json_attribute(struct output *out, const struct attribute *a,
 		}
 		__attribute__((fallthrough));
 	case ATTRIBUTE_NAME:
-		format_attribute(cell, a, record);
+		output_format(cell, a, record);
 		json_string(cell);
 		break;
 	case ATTRIBUTE_NAMES:
@@ -364,9 +388,38 @@ void output_record(struct output *out, const struct attributes *attributes,
 		}
 		if (a->heading)
 			printf(" %s\n", a->heading);
-		format_attribute(cell, a, record);
+		output_format(cell, a, record);
 		text_pair(a->label, cell);
 	}
+}
+
+bool output_is_text(const struct attribute *attribute)
+{
+	return attribute->kind == ATTRIBUTE_STRING || attribute->kind == ATTRIBUTE_NAME;
+}
+
+bool output_is_utf8(void)
+{
+	return !strcmp(nl_langinfo(CODESET), "UTF-8");
+}
+
+size_t output_width(const char *string)
+{
+	size_t left = strlen(string), length, width = 0;
+	mbstate_t state = { };
+	wchar_t c;
+
+	for (; left; string += length, left -= length) {
+		length = mbrtowc(&c, string, left, &state);
+		if (length == (size_t)-1 || length == (size_t)-2) {
+			state = (mbstate_t){ };
+			length = 1;
+			width++;
+		} else if (wcwidth(c) > 0) {
+			width += wcwidth(c);
+		}
+	}
+	return width;
 }
 
 static size_t column_width(const struct attribute *a, const char *records, size_t nr,
@@ -376,8 +429,8 @@ static size_t column_width(const struct attribute *a, const char *records, size_
 	char cell[CELL_LEN];
 
 	for (i = 0; i < nr; i++) {
-		format_attribute(cell, a, records + i * stride);
-		length = strlen(cell);
+		output_format(cell, a, records + i * stride);
+		length = output_width(cell);
 		if (length > width)
 			width = length;
 	}
@@ -387,10 +440,12 @@ static size_t column_width(const struct attribute *a, const char *records, size_
 /* Text to the left, numbers to the right, and no blanks at a line's end. */
 static void text_cell(const struct attribute *a, const char *cell, size_t width, bool last)
 {
-	if (a->kind != ATTRIBUTE_STRING && a->kind != ATTRIBUTE_NAME)
-		printf("%*s", (int)width, cell);
+	int blanks = width - output_width(cell);
+
+	if (!output_is_text(a))
+		printf("%*s%s", blanks, "", cell);
 	else
-		printf("%-*s", last ? 0 : (int)width, cell);
+		printf("%s%*s", cell, last ? 0 : blanks, "");
 	printf("%s", last ? "\n" : "  ");
 }
 
@@ -407,7 +462,7 @@ static void text_table(const struct attributes *attributes, const char *records,
 		text_cell(a + column, a[column].label, width[column], column == last);
 	for (i = 0; i < nr; i++) {
 		for (column = 0; column <= last; column++) {
-			format_attribute(cell, a + column, records + i * stride);
+			output_format(cell, a + column, records + i * stride);
 			text_cell(a + column, cell, width[column], column == last);
 		}
 	}

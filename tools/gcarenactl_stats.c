@@ -39,6 +39,9 @@ struct arena_view {
 	uint64_t mark_total_ns, root_total_ns, sweep_total_ns;
 	uint64_t stop_total_ns, stop_max_ns, stop_threads, stop_timeout_pid;
 	uint64_t num_minor_gc, old_objects, old_bytes, dirty_pages;
+	uint64_t young_objects, young_bytes, permanent_objects, permanent_bytes;
+	uint64_t clear_total_ns, root_stop_total_ns, last_stop_total_ns, gc_rounds;
+	uint64_t marked_objects, marked_bytes, dirty_passes, limit_exceeded, limit_throttled;
 	uint64_t num_concurrent_gc, concurrent_ns, assist_ns, pause_p99_ns;
 	uint64_t root_bytes, mark_stack_peak, mark_overflows, mark_workers, mark_shared;
 	/* what it is made of */
@@ -90,8 +93,13 @@ static const struct attribute stats_rows[] = {
 	ATTRIBUTE(COUNT, arena_view, num_concurrent_gc, "concurrent"),
 	ATTRIBUTE(NS, arena_view, concurrent_ns, "tracing meanwhile"),
 	ATTRIBUTE(NS, arena_view, assist_ns, "threads helping"),
-	ATTRIBUTE(COUNT, arena_view, old_objects, "old objects"),
-	ATTRIBUTE(BYTES, arena_view, old_bytes, "old objects' bytes"),
+	ATTRIBUTE(NS, arena_view, root_stop_total_ns, "stops for roots alone"),
+	ATTRIBUTE(NS, arena_view, last_stop_total_ns, "last stops"),
+	ATTRIBUTE(COUNT, arena_view, gc_rounds, "rounds"),
+	ATTRIBUTE(NS, arena_view, clear_total_ns, "clearing marks"),
+	ATTRIBUTE(COUNT, arena_view, marked_objects, "objects marked"),
+	ATTRIBUTE(BYTES, arena_view, marked_bytes, "bytes of them"),
+	ATTRIBUTE(COUNT, arena_view, dirty_passes, "looks for written pages"),
 	ATTRIBUTE(COUNT, arena_view, dirty_pages, "pages found written last"),
 	ATTRIBUTE(NS, arena_view, sweep_total_ns, "sweeping"),
 	ATTRIBUTE(BYTES, arena_view, root_bytes, "roots read by the last"),
@@ -100,20 +108,23 @@ static const struct attribute stats_rows[] = {
 	ATTRIBUTE(COUNT, arena_view, mark_workers, "threads that marked last"),
 	ATTRIBUTE(COUNT, arena_view, mark_shared, "mark stack pieces shared"),
 
+	ATTRIBUTE(COUNT, arena_view, limit_exceeded, "times above the memory limit"),
+	ATTRIBUTE(COUNT, arena_view, limit_throttled, "put off, to save time"),
+
+	ATTRIBUTE(COUNT, arena_view, young_objects, "young objects", .heading = "regions"),
+	ATTRIBUTE(BYTES, arena_view, young_bytes, "bytes of them"),
+	ATTRIBUTE(COUNT, arena_view, old_objects, "old objects"),
+	ATTRIBUTE(BYTES, arena_view, old_bytes, "bytes of them"),
+	ATTRIBUTE(COUNT, arena_view, permanent_objects, "of these, permanent"),
+	ATTRIBUTE(BYTES, arena_view, permanent_bytes, "bytes of them"),
+
 	ATTRIBUTE(COUNT, arena_view, owned_spans, "spans in threads' hands",
 		  .heading = "memory"),
 	ATTRIBUTE(COUNT, arena_view, huge_chunks, "chunks on a 2 MiB page"),
 	ATTRIBUTE(COUNT, arena_view, split_chunks, "chunks on small pages"),
 };
 
-static const struct attribute identity_rows[] = {
-	ATTRIBUTE(NUMBER, arena_record, id, "arena"),
-	ATTRIBUTE(NUMBER, arena_record, pid, "process"),
-	ATTRIBUTE(STRING, arena_record, command, "command"),
-};
-
 static const struct attributes stats_attributes = ATTRIBUTES(stats_rows);
-static const struct attributes identity_attributes = ATTRIBUTES(identity_rows);
 
 /* ---- From the ABI's structures to the view ------------------------------ */
 
@@ -130,6 +141,10 @@ static void view_heap(struct arena_view *view, const struct gcarena_stats *stats
 	view->sys = stats->backing_bytes + stats->metadata_bytes;
 	view->next_gc = stats->next_gc;
 	view->owned_spans = stats->owned_spans;
+	view->young_objects = stats->heap_objects - stats->old_objects;
+	view->young_bytes = stats->heap_bytes - stats->old_bytes;
+	view->permanent_objects = stats->permanent_objects;
+	view->permanent_bytes = stats->permanent_bytes;
 	view->huge_chunks = stats->huge_chunks;
 	view->split_chunks = stats->split_chunks;
 }
@@ -198,11 +213,25 @@ static void view_collections(struct arena_view *view, const struct gcarena_stats
 	view->mark_shared = stats->mark_shared;
 }
 
+static void view_phases(struct arena_view *view, const struct gcarena_stats *stats)
+{
+	view->clear_total_ns = stats->clear_total_ns;
+	view->root_stop_total_ns = stats->root_stop_total_ns;
+	view->last_stop_total_ns = stats->last_stop_total_ns;
+	view->gc_rounds = stats->rounds;
+	view->marked_objects = stats->marked_objects;
+	view->marked_bytes = stats->marked_bytes;
+	view->dirty_passes = stats->dirty_passes;
+	view->limit_exceeded = stats->limit_exceeded;
+	view->limit_throttled = stats->limit_throttled;
+}
+
 static void view_fill(struct arena_view *view, const struct gcarena_stats *stats)
 {
 	view_heap(view, stats);
 	view_allocation(view, stats);
 	view_collections(view, stats);
+	view_phases(view, stats);
 }
 
 /* ---- Asking ------------------------------------------------------------- */
@@ -250,7 +279,6 @@ static enum exit_status show_arena(struct output *out, const struct arena_record
 {
 	struct gcarena_stats stats;
 	struct arena_view view = { };
-	char command[CELL_LEN];
 	int error = stats_read_patiently(arena->id, &stats);
 
 	if (error)
@@ -259,9 +287,9 @@ static enum exit_status show_arena(struct output *out, const struct arena_record
 	output_open(out, NULL, '{');
 	if (out->json)
 		output_record(out, &identity_attributes, arena);
-	output_title(out, "arena @%u of process %u (%s)", arena->id, arena->pid,
-		     output_printable(command, arena->command));
+	arena_title(out, arena);
 	output_record(out, &stats_attributes, &view);
+	pauses_show(out, stats.pauses);
 	output_record(out, &parameter_attributes, arena);
 	output_close(out, '}');
 	return STATUS_OK;

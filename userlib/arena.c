@@ -127,6 +127,7 @@ static int create(struct gca_arena *arena, const struct gca_options *options)
 		arg.min_heap = options->min_heap;
 		arg.root_mode = options->root_mode;
 		arg.gc_percent = options->gc_percent;
+		arg.memory_limit = options->memory_limit;
 	}
 	return gca_ioctl(arena, GCARENA_IOC_CREATE, &arg, GCA_OP_CREATE);
 }
@@ -246,6 +247,32 @@ GCA_PUBLIC void *gca_base(gca_arena *arena, uint64_t *length)
 	return (void *)(uintptr_t)gca_arena_base(arena);
 }
 
+/*
+ * Names are for people: the beginning of a long one will do, as long as it ends with a
+ * whole character of UTF-8.
+ */
+void gca_copy_name(char *to, size_t room, const char *name)
+{
+	size_t length = strnlen(name, room);
+
+	if (length == room)
+		for (length--; length && ((unsigned char)name[length] & 0xc0) == 0x80; length--)
+			;
+	memcpy(to, name, length);
+	to[length] = '\0';
+}
+
+GCA_PUBLIC int gca_set_name(gca_arena *arena, const char *name)
+{
+	struct gcarena_name arg = { .size = sizeof(arg) };
+
+	arena = gca_arena_or_default(arena);
+	if (!arena)
+		return -errno;
+	gca_copy_name(arg.name, sizeof(arg.name), name ? name : "");
+	return gca_ioctl(arena, GCARENA_IOC_NAME, &arg, GCA_OP_NAME);
+}
+
 static void fill_collection(struct gca_collection *result, const struct gcarena_collect *arg)
 {
 	*result = (struct gca_collection) {
@@ -265,10 +292,12 @@ static void fill_collection(struct gca_collection *result, const struct gcarena_
 GCA_PUBLIC int gca_collect_in(gca_arena *arena, enum gca_kind kind,
 			      struct gca_collection *result)
 {
+	const unsigned int flags = GCA_FULL_RELEASE | GCA_FULL_PERMANENT;
 	struct gcarena_collect arg = {
 		.size = sizeof(arg),
-		.flags = (unsigned int)kind & GCA_FULL_RELEASE ? GCARENA_COLLECT_RELEASE : 0,
-		.kind = (unsigned int)kind & ~(unsigned int)GCA_FULL_RELEASE,
+		.flags = ((unsigned int)kind & GCA_FULL_RELEASE ? GCARENA_COLLECT_RELEASE : 0) |
+			 ((unsigned int)kind & GCA_FULL_PERMANENT ? GCARENA_COLLECT_PERMANENT : 0),
+		.kind = (unsigned int)kind & ~flags,
 	};
 	int ret;
 
@@ -326,6 +355,21 @@ GCA_PUBLIC int gca_set_limit_in(gca_arena *arena, uint64_t limit, uint64_t *old)
 	if (!ret && old)
 		*old = before;
 	return ret;
+}
+
+GCA_PUBLIC int gca_set_memory_limit_in(gca_arena *arena, uint64_t limit, uint64_t *old)
+{
+	int64_t before = 0;
+	int ret = set(arena, GCARENA_PARAM_MEMORY_LIMIT, limit, &before);
+
+	if (!ret && old)
+		*old = before;
+	return ret;
+}
+
+GCA_PUBLIC int gca_set_memory_limit(uint64_t limit, uint64_t *old)
+{
+	return gca_set_memory_limit_in(NULL, limit, old);
 }
 
 GCA_PUBLIC int gca_set_compact_in(gca_arena *arena, int percent, uint64_t bytes)

@@ -87,6 +87,7 @@ static const struct sentence sentences[] = {
 	{ GCA_OP_FREE, ENOENT,
 	  "no object is there: it was freed before, or collected"
 	},
+	{ GCA_OP_FREE, EPERM, "the object was made permanent: it stays as long as the arena" },
 	{ GCA_OP_COLLECT, ETIMEDOUT,
 	  "a thread did not stop in time, so nothing was freed: try again, or see what keeps it in the kernel (gca_next_event() tells which)"
 	},
@@ -114,6 +115,9 @@ static const struct sentence sentences[] = {
 	},
 	{ GCA_OP_PIN, ENOSPC,
 	  "too many pinned objects: a process takes 65536; unpin those that need not stay"
+	},
+	{ GCA_OP_NAME, EINVAL,
+	  "not a name: take UTF-8 text without control characters"
 	},
 	{ GCA_OP_SET, EPERM,
 	  "the limit is above what the administrator allows (module parameter max_limit_mib): ask for less"

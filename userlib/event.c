@@ -17,6 +17,7 @@ static void fill_event(struct gca_event *event, const struct gcarena_event *raw)
 		.cycle = raw->cycle,
 		.duration_ns = raw->duration_ns,
 		.live_bytes = raw->live_bytes,
+		.longest_ns = raw->longest_ns,
 		.moves = raw->moves,
 		.moved_objects = raw->moved_objects,
 		.moved_bytes = raw->moved_bytes,

@@ -53,6 +53,7 @@ struct gca_options {
 	uint64_t min_heap;	/* no collection by itself below, bytes (4 MiB) */
 	unsigned int root_mode;	/* enum gca_root_mode (AUTO) */
 	int gc_percent;		/* growth that starts a collection, percent (100) */
+	uint64_t memory_limit;	/* soft: see gca_set_memory_limit(), bytes (none) */
 };
 
 gca_arena *gca_open(const struct gca_options *options);
@@ -60,6 +61,12 @@ int gca_close(gca_arena *arena);
 gca_arena *gca_default(void);
 int gca_fd(gca_arena *arena);
 void *gca_base(gca_arena *arena, uint64_t *length);
+/*
+ * What to call it where people see it: gcarenactl, /proc/PID/fdinfo, netlink. Of a long one
+ * (more than 63 bytes) the beginning. "" or NULL takes the name away. -EINVAL: @name is no
+ * UTF-8 text, or has control characters.
+ */
+int gca_set_name(gca_arena *arena, const char *name);
 
 /* ---- Types -------------------------------------------------------------- */
 
@@ -113,11 +120,14 @@ int gca_free(void *p);
 /* ---- Collection --------------------------------------------------------- */
 
 enum gca_kind {
-	GCA_FULL	= 0,	/* trace everything, sweep everything */
+	GCA_FULL	= 0,	/* trace everything, sweep everything, while the program stands */
 	GCA_MINOR	= 1,	/* what was allocated since the last collection alone */
 	GCA_COMPACT	= 2,	/* as FULL, then move objects together: see gca_collect(3) first */
-	GCA_EVACUATE	= 3,	/* no collection: move as COMPACT does, with short stops only */
+	GCA_MAJOR	= 3,	/* as FULL, but other threads run on, but for moments */
+	GCA_EVACUATE	= 4,	/* no collection: move as COMPACT does, with short stops only */
 	GCA_FULL_RELEASE = 256,	/* and give all empty memory back to the system */
+	GCA_FULL_PERMANENT = 512, /* and make permanent what is left: gca_make_permanent() */
+	GCA_COMPACT_PERMANENT = 514,	/* the same after COMPACT: all in one place */
 };
 
 /* What a collection did. */
@@ -140,6 +150,14 @@ int gca_set_gc_percent(int percent, int *old);
 int gca_set_gc_percent_in(gca_arena *arena, int percent, int *old);
 /* Most memory for objects, bytes, a multiple of 2 MiB. */
 int gca_set_limit_in(gca_arena *arena, uint64_t limit, uint64_t *old);
+
+/*
+ * Go's SetMemoryLimit: collections begin so early that objects and metadata together take
+ * no more than @limit bytes, whatever gc_percent says. It is soft: more is taken rather
+ * than to collect for more than half of the time. 0: no such limit, as in the beginning.
+ */
+int gca_set_memory_limit(uint64_t limit, uint64_t *old);
+int gca_set_memory_limit_in(gca_arena *arena, uint64_t limit, uint64_t *old);
 
 /*
  * Do what GCA_EVACUATE does after each full collection that finds more than @percent of the
@@ -201,6 +219,15 @@ void *gca_handle_get(const gca_handle *handle);
 void gca_handle_set(gca_handle *handle, void *object);
 int gca_handle_free(gca_handle *handle);	/* -EINVAL: it is none */
 
+/* ---- Objects for ever ------------------------------------------------------ */
+
+/*
+ * The object that @p points into is never freed, nor moved, and so is kept whatever it points
+ * to, now and later. For what is set up once and used until the end: collections need not
+ * find it any more. GCA_FULL_PERMANENT does it for all that there is. There is no way back.
+ */
+int gca_make_permanent(const void *p);
+
 /* ---- Looking ------------------------------------------------------------ */
 
 #define GCA_PAUSE_BUCKETS	26	/* the last one has no upper bound */
@@ -240,6 +267,12 @@ struct gca_stats {
 	uint64_t num_concurrent_gc;	/* of num_gc: traced while the program ran */
 	uint64_t concurrent_ns, assist_ns; /* spent tracing meanwhile; by allocating threads */
 	uint64_t gc_rounds;		/* of concurrent collections */
+	uint64_t permanent_objects, permanent_bytes;	/* of the old: gca_make_permanent() */
+	/* parts of collections: clearing marks; stops for roots, and for the rest */
+	uint64_t clear_total_ns, root_stop_total_ns, last_stop_total_ns;
+	uint64_t marked_objects, marked_bytes;	/* found by tracing, by all collections */
+	uint64_t dirty_passes;		/* looks for written pages */
+	uint64_t limit_exceeded, limit_throttled;	/* gca_set_memory_limit() */
 	/* [0]: pauses below 1 us; [i]: below 2^i us, but not below half of that */
 	uint64_t pauses[GCA_PAUSE_BUCKETS];
 	uint64_t mark_workers;		/* threads that traced in the last collection */
@@ -262,6 +295,7 @@ struct gca_object {
 	int marked;		/* 1 when the last collection reached it */
 	int old;		/* region: 1 when it survived a collection */
 	int large;		/* 1 when it has a span of its own */
+	int permanent;		/* region: 1 when it is never freed; then it is old, too */
 };
 
 /*
@@ -286,6 +320,7 @@ struct gca_event {
 	uint64_t cycle;		/* collections completed */
 	uint64_t duration_ns;	/* for how long the program could not run */
 	uint64_t live_bytes;	/* CYCLE: found reachable */
+	uint64_t longest_ns;	/* of the stops that duration_ns is the sum of */
 	uint64_t moves;		/* as long as it stays the same, addresses do */
 	uint64_t moved_objects, moved_bytes;	/* CYCLE, MOVED: have a new address */
 };

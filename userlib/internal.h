@@ -71,6 +71,7 @@ enum gca_operation {
 	GCA_OP_COLLECT,
 	GCA_OP_ROOTS,
 	GCA_OP_SET,
+	GCA_OP_NAME,
 	GCA_OP_QUERY,
 	GCA_OP_EVENT,
 	GCA_OP_PIN,
@@ -82,6 +83,7 @@ int gca_ioctl(const struct gca_arena *arena, unsigned long command, void *arg,
 	      enum gca_operation op);
 
 /* arena.c */
+void gca_copy_name(char *to, size_t room, const char *name);
 struct gca_arena *gca_arena_or_default(struct gca_arena *arena);
 struct gca_arena *gca_arena_of(const void *p);
 void gca_arena_with_id(uint64_t id, void (*call)(struct gca_arena *arena, void *data),

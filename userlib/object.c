@@ -41,7 +41,8 @@ GCA_PUBLIC int gca_query(const void *p, struct gca_object *object)
 		.type = gca_type_of(arena, found.layout),
 		.noscan = found.layout == GCARENA_LAYOUT_NOSCAN,
 		.marked = !!(found.state & GCARENA_OBJECT_MARKED),
-		.old = found.region == GCARENA_REGION_OLD,
+		.old = found.region != GCARENA_REGION_YOUNG,
+		.permanent = found.region == GCARENA_REGION_PERMANENT,
 		.large = !!(found.state & GCARENA_OBJECT_LARGE),
 	};
 	return 0;
@@ -116,6 +117,14 @@ GCA_PUBLIC int gca_free(void *p)
 	return ret < 0 ? gca_fail(GCA_OP_FREE, -ret) : 0;
 }
 
+GCA_PUBLIC int gca_make_permanent(const void *p)
+{
+	struct gcarena_permanent arg = { .size = sizeof(arg), .addr = (uintptr_t)p };
+	struct gca_arena *arena = find_arena(p, GCA_OP_QUERY);
+
+	return arena ? gca_ioctl(arena, GCARENA_IOC_PERMANENT, &arg, GCA_OP_QUERY) : -EINVAL;
+}
+
 static void fill_pauses(struct gca_stats *stats, const struct gcarena_stats *k)
 {
 	size_t i;
@@ -181,6 +190,16 @@ static void fill_stats(struct gca_stats *stats, const struct gcarena_stats *k)
 		.gc_rounds = k->rounds,
 		.mark_workers = k->mark_workers_last,
 		.mark_shared = k->mark_shared,
+		.permanent_objects = k->permanent_objects,
+		.permanent_bytes = k->permanent_bytes,
+		.clear_total_ns = k->clear_total_ns,
+		.root_stop_total_ns = k->root_stop_total_ns,
+		.last_stop_total_ns = k->last_stop_total_ns,
+		.marked_objects = k->marked_objects,
+		.marked_bytes = k->marked_bytes,
+		.dirty_passes = k->dirty_passes,
+		.limit_exceeded = k->limit_exceeded,
+		.limit_throttled = k->limit_throttled,
 	};
 	fill_pauses(stats, k);
 }

@@ -66,8 +66,7 @@ static int register_type(struct gca_type *type, const char *name, const uint64_t
 
 	if (!name || type->size > GCARENA_TYPE_SIZE_MAX)
 		return gca_fail(GCA_OP_TYPE, EINVAL);
-	/* The name is for people: the beginning of a long one will do. */
-	memcpy(arg.name, name, strnlen(name, sizeof(arg.name) - 1));
+	gca_copy_name(arg.name, sizeof(arg.name), name);
 	ret = gca_ioctl(type->arena, GCARENA_IOC_TYPE_ADD, &arg, GCA_OP_TYPE);
 	type->layout = arg.layout;
 	return ret;

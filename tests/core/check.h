@@ -22,10 +22,12 @@
  * @absent: blocks that were given back
  * @metadata: bytes of all that describes the heap
  * @used: slots with alloc set
+ * @permanent: slots with permanent set
  */
 struct core_count {
 	u64 chunks, empty, spans, leased, listed, span_bytes, ids, absent, metadata;
 	struct heap_tally used;
+	struct heap_tally permanent;
 };
 
 static char core_problem[200];
@@ -47,6 +49,22 @@ static inline void core_complain(const char *format, ...)
 	if (!(condition))								\
 		core_complain("%s, at %#llx", #condition, (unsigned long long)(where));	\
 } while (0)
+
+static inline void core_check_permanent(const struct heap_span *span, struct core_count *n)
+{
+	unsigned int w, nr = 0;
+
+	if (!span->permanent)
+		return;
+	for (w = 0; w < (span->nr_slots + 63) / 64; w++) {
+		CORE_HOLDS(!(span->permanent[w] & ~span->words[w].mark), span->start);
+		nr += __builtin_popcountll(span->permanent[w]);
+	}
+	CORE_HOLDS(nr, span->start);
+	n->permanent.objects += nr;
+	n->permanent.bytes += nr * span->slot_bytes;
+	n->metadata += w * sizeof(u64);
+}
 
 /* An allocated slot whose object has a number: found as ids.c does. */
 static inline bool core_has_id(const struct gcarena_heap *heap, const struct heap_span *span,
@@ -95,6 +113,7 @@ static inline void core_check_span(const struct gcarena_heap *heap, const struct
 	n->used.objects += used;
 	n->used.bytes += used * span->slot_bytes;
 	n->metadata += sizeof(*span) + max(w, 1U) * sizeof(*span->words);
+	core_check_permanent(span, n);
 }
 
 static inline void core_check_block(const struct gcarena_heap *heap, u32 index, u32 b,
@@ -224,6 +243,8 @@ static inline const char *core_check(struct gcarena_heap *heap, u64 held)
 	CORE_HOLDS(heap->nr_absent == n.absent, n.absent);
 	CORE_HOLDS(heap->used.objects == n.used.objects, n.used.objects);
 	CORE_HOLDS(heap->used.bytes == n.used.bytes, n.used.bytes);
+	CORE_HOLDS(heap->permanent.objects == n.permanent.objects, n.permanent.objects);
+	CORE_HOLDS(heap->permanent.bytes == n.permanent.bytes, n.permanent.bytes);
 	CORE_HOLDS(heap->allocated.objects - heap->freed.objects == n.used.objects, n.used.objects);
 	return core_problem;
 }

@@ -16,6 +16,7 @@
 #include "../../kmod/layout.c"
 #include "../../kmod/ids.c"
 #include "../../kmod/chunk.c"
+#include "../../kmod/permanent.c"
 #include "../../kmod/span.c"
 #include "../../kmod/sweep.c"
 #include "../../kmod/mark.c"

@@ -540,7 +540,11 @@ long op_collect(struct worker *w)
 		.kind = below(w, DICE_VALUE, GCARENA_COLLECT_EVACUATE + 1),
 	};
 	bool exact = true;
-	long ret = command(w, choose_fd(w), GCARENA_IOC_COLLECT, &collect, sizeof(collect), &exact);
+	long ret;
+
+	if (one_in(w, DICE_VALUE, 40))
+		collect.flags |= GCARENA_COLLECT_PERMANENT;
+	ret = command(w, choose_fd(w), GCARENA_IOC_COLLECT, &collect, sizeof(collect), &exact);
 
 	if (exact && !ret)
 		expect(collect.cycle || collect.kind == GCARENA_COLLECT_EVACUATE, "COLLECT: cycle");
@@ -621,6 +625,29 @@ long op_pin(struct worker *w)
 long op_unpin(struct worker *w)
 {
 	return change_pin(w, GCARENA_IOC_UNPIN);
+}
+
+/* For good: seldom, or arenas are full of it. */
+long op_permanent(struct worker *w)
+{
+	struct gcarena_permanent args = { .addr = choose_object(w) + below(w, DICE_VALUE, 64) };
+
+	if (one_in(w, DICE_VALUE, 4))
+		args.addr = choose_memory(w);
+	return command(w, choose_fd_of(w, args.addr), GCARENA_IOC_PERMANENT, &args, sizeof(args),
+		       NULL);
+}
+
+/* ---- Names --------------------------------------------------------------- */
+
+long op_name(struct worker *w)
+{
+	struct gcarena_name name = { .name = "fuzz" };
+	__u32 i, length = below(w, DICE_VALUE, sizeof(name.name) + 1);
+
+	for (i = 0; i < length && one_in(w, DICE_VALUE, 2); i++)
+		name.name[i] = below(w, DICE_VALUE, 256);
+	return command(w, choose_fd(w), GCARENA_IOC_NAME, &name, sizeof(name), NULL);
 }
 
 long op_id(struct worker *w)

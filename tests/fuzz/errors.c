@@ -20,7 +20,7 @@ static const int own[][MAX_OWN] = {
 	[_IOC_NR(GCARENA_IOC_REFILL)] = { ENXIO, ENOENT, ENOSPC, ETIMEDOUT },
 	[_IOC_NR(GCARENA_IOC_RELEASE)] = { ENXIO, ENOENT },
 	[_IOC_NR(GCARENA_IOC_ALLOC)] = { ENXIO, ENOENT, ENOSPC, ETIMEDOUT },
-	[_IOC_NR(GCARENA_IOC_FREE)] = { ENOENT, EBUSY },
+	[_IOC_NR(GCARENA_IOC_FREE)] = { ENOENT, EBUSY, EPERM },
 	[_IOC_NR(GCARENA_IOC_COLLECT)] = { ENXIO, ETIMEDOUT },
 	[_IOC_NR(GCARENA_IOC_ROOTS_ADD)] = { ENXIO, ENOSPC },
 	[_IOC_NR(GCARENA_IOC_ROOTS_DEL)] = { ENXIO, ENOENT },
@@ -29,6 +29,8 @@ static const int own[][MAX_OWN] = {
 	[_IOC_NR(GCARENA_IOC_OBJECT)] = { ENOENT },
 	[_IOC_NR(GCARENA_IOC_PIN)] = { ENXIO, ENOENT, ENOSPC },
 	[_IOC_NR(GCARENA_IOC_UNPIN)] = { ENXIO, ENOENT },
+	[_IOC_NR(GCARENA_IOC_PERMANENT)] = { ENOENT },
+	[_IOC_NR(GCARENA_IOC_NAME)] = { 0 },
 	[_IOC_NR(GCARENA_IOC_ID)] = { ENOENT },
 };
 
@@ -42,7 +44,8 @@ static bool contains(const int *list, int error)
 
 static const char * const names[] = {
 	"INFO", "CREATE", "CLASSES", "TYPE_ADD", "REFILL", "RELEASE", "ALLOC", "FREE", "COLLECT",
-	"ROOTS_ADD", "ROOTS_DEL", "SET", "STATS", "OBJECT", "PIN", "UNPIN", "ID",
+	"ROOTS_ADD", "ROOTS_DEL", "SET", "STATS", "OBJECT", "PIN", "UNPIN",
+	"PERMANENT", "NAME", "ID",
 };
 
 static bool is_command(unsigned int cmd)

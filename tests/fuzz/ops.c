@@ -21,6 +21,8 @@ const struct op_info ops[] = {
 	OP(object, 6),
 	OP(pin, 4),
 	OP(unpin, 2),
+	OP(permanent, 1),
+	OP(name, 2),
 	OP(id, 4),
 	OP(unknown, 2),
 	OP(map, 8),

@@ -37,6 +37,8 @@ long op_stats(struct worker *w);
 long op_object(struct worker *w);
 long op_pin(struct worker *w);
 long op_unpin(struct worker *w);
+long op_permanent(struct worker *w);
+long op_name(struct worker *w);
 long op_id(struct worker *w);
 long op_unknown(struct worker *w);
 

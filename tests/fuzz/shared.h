@@ -14,7 +14,7 @@
 
 #define SHARED_FD	200
 #define FEATURE_BITS	(1U << 16)
-#define NR_COMMANDS	17	/* the last one: all that do not exist */
+#define NR_COMMANDS	19	/* the last one: all that do not exist */
 #define NR_ERRORS	134
 
 /* A thread of the round: which operation, and since when (ms). */

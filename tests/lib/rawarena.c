@@ -262,6 +262,13 @@ int raw_unpin(int fd, __u64 addr)
 	return raw_ioctl(fd, GCARENA_IOC_UNPIN, &pin);
 }
 
+int raw_permanent(int fd, __u64 addr)
+{
+	struct gcarena_permanent arg = { .size = sizeof(arg), .addr = addr };
+
+	return raw_ioctl(fd, GCARENA_IOC_PERMANENT, &arg);
+}
+
 int raw_id(int fd, __u64 addr, __u64 *id)
 {
 	struct gcarena_id arg = { .size = sizeof(arg), .addr = addr };

@@ -66,6 +66,7 @@ int raw_slots_add(int fd, const void *start, __u64 len);	/* GCARENA_ROOTS_PRECIS
 int raw_slots_del(int fd, const void *start, __u64 len);
 int raw_pin(int fd, __u64 addr);
 int raw_unpin(int fd, __u64 addr);
+int raw_permanent(int fd, __u64 addr);
 int raw_id(int fd, __u64 addr, __u64 *id);
 
 /* Up to @nr spans; returns how many. */

@@ -303,11 +303,7 @@ inline quieten()
 #ifndef NO_QUIET_CHECK
 	d_step {
 		if
-#ifdef NO_QUIET_COUNT
-		:: (flag | again) & A -> quiet = quiet & ~A
-#else
 		:: ((flag | again) & A) || table_lock -> quiet = quiet & ~A
-#endif
 		:: else
 		fi
 	}

@@ -80,7 +80,9 @@
 #define GCARENA_IOC_OBJECT	_IO(GCARENA_IOC_TYPE, 0x0d)
 #define GCARENA_IOC_PIN		_IO(GCARENA_IOC_TYPE, 0x0e)
 #define GCARENA_IOC_UNPIN	_IO(GCARENA_IOC_TYPE, 0x0f)
-#define GCARENA_IOC_ID		_IO(GCARENA_IOC_TYPE, 0x10)
+#define GCARENA_IOC_PERMANENT	_IO(GCARENA_IOC_TYPE, 0x10)
+#define GCARENA_IOC_NAME	_IO(GCARENA_IOC_TYPE, 0x11)
+#define GCARENA_IOC_ID		_IO(GCARENA_IOC_TYPE, 0x12)
 
 /**
  * enum gcarena_layout - where an object's pointers are
@@ -121,7 +123,11 @@ enum gcarena_root_mode {
 #define GCARENA_FEATURE_MINOR		(1ULL << 6)	/* GCARENA_COLLECT_MINOR */
 #define GCARENA_FEATURE_COMPACT		(1ULL << 7)	/* GCARENA_COLLECT_COMPACT, pins, slots */
 #define GCARENA_FEATURE_CONCURRENT	(1ULL << 8)	/* traces while the program runs */
-#define GCARENA_FEATURE_IDS		(1ULL << 9)	/* GCARENA_IOC_ID */
+#define GCARENA_FEATURE_MEMORY_LIMIT	(1ULL << 9)	/* GCARENA_PARAM_MEMORY_LIMIT */
+#define GCARENA_FEATURE_MAJOR		(1ULL << 10)	/* GCARENA_COLLECT_MAJOR */
+#define GCARENA_FEATURE_PERMANENT	(1ULL << 11)	/* GCARENA_IOC_PERMANENT */
+#define GCARENA_FEATURE_NAMES		(1ULL << 12)	/* GCARENA_IOC_NAME */
+#define GCARENA_FEATURE_IDS		(1ULL << 13)	/* GCARENA_IOC_ID */
 
 /* Values of gc_percent */
 #define GCARENA_GC_PERCENT_DEFAULT	0	/* at creation: take the default, 100 */
@@ -161,6 +167,7 @@ enum gcarena_dirty_method {
  * @max_small: largest object that spans hold; larger ones need ALLOC, bytes
  * @created: 1 when the arena's parameters are fixed (CREATE or mmap() was done)
  * @dirty_method: enum gcarena_dirty_method: how written pages are found
+ * @memory_limit: all memory should stay below this, bytes; 0: no such limit
  *
  * Works on every arena in any state. Errors: the common ones.
  */
@@ -180,6 +187,7 @@ struct gcarena_info {
 	__u32 max_small;
 	__u32 created;
 	__u32 dirty_method;
+	__aligned_u64 memory_limit;
 };
 
 /**
@@ -196,6 +204,7 @@ struct gcarena_info {
  * @gc_percent: the heap may grow by this many percent of what the last cycle
  *	found live before the next one starts; GCARENA_GC_PERCENT_DEFAULT or
  *	_OFF, or 1 to GCARENA_GC_PERCENT_MAX
+ * @memory_limit: see GCARENA_PARAM_MEMORY_LIMIT; 0: none
  *
  * Optional: mmap() of an arena that was not created takes all defaults.
  *
@@ -211,6 +220,7 @@ struct gcarena_create {
 	__aligned_u64 min_heap;
 	__u32 root_mode;
 	__s32 gc_percent;
+	__aligned_u64 memory_limit;
 };
 
 /**
@@ -264,7 +274,8 @@ struct gcarena_classes {
  * @ptrmap: address of an array of __u64, one bit for each 8-byte word of an
  *	element, lowest first; a set bit says that the word holds a pointer or
  *	zero. 0 when no word does. Bits past the element must be zero
- * @name: what to call it; zero-terminated
+ * @name: what to call it; zero-terminated. What is no text (see GCARENA_IOC_NAME) is
+ *	replaced by question marks
  *
  * An object of the layout is an array of such elements, from its first byte to
  * its end. A layout without pointers is scanned no more than NOSCAN. Layouts
@@ -415,7 +426,7 @@ struct gcarena_alloc {
  * Errors besides the common ones: EINVAL @addr is inside an object, not at its
  * start, or not in the arena; ENOENT no object is there (freed already, or
  * collected); EBUSY the slot was handed out free to a thread that still has the
- * span: only that thread knows its state. A thread puts slots of its own spans
+ * span: only that thread knows its state; EPERM the object is permanent. A thread puts slots of its own spans
  * back by setting their bits; those of others are left to the collector.
  */
 struct gcarena_free {
@@ -433,20 +444,29 @@ struct gcarena_free {
  *	there was none yet, it is a full one
  * @GCARENA_COLLECT_COMPACT: as FULL; then move objects to fewer chunks, change the pointers
  *	to them, and give all empty chunks back. See below for what moves
+ * @GCARENA_COLLECT_MAJOR: as FULL, but trace while the program runs, and stop it a few times
+ *	for moments only. The caller traces, until it is done. Events and statistics tell
+ *	of it as of a FULL one that was concurrent
  * @GCARENA_COLLECT_EVACUATE: collect nothing; move objects as COMPACT does, out of the chunks
  *	with the least in them, beside the program: it is stopped for moments only, to move
  *	GCARENA_PARAM_COMPACT_BYTES at a time. What is dead and was not found so moves as well.
  *	When @moved_objects is 0 nothing is left that is worth moving
+ *
+ * FULL, MINOR and COMPACT stop the program once, from beginning to end. (A MINOR one that is
+ * asked for while a concurrent one is on completes that instead.)
  */
 enum gcarena_collect_kind {
 	GCARENA_COLLECT_FULL	= 0,
 	GCARENA_COLLECT_MINOR	= 1,
 	GCARENA_COLLECT_COMPACT	= 2,
-	GCARENA_COLLECT_EVACUATE = 3,
+	GCARENA_COLLECT_MAJOR	= 3,
+	GCARENA_COLLECT_EVACUATE = 4,
 };
 
 /* Give all empty chunks back to the system, also those the heap will need soon. */
 #define GCARENA_COLLECT_RELEASE	(1U << 0)
+/* Then make all objects permanent that are left (GCARENA_IOC_PERMANENT). Not with MAJOR. */
+#define GCARENA_COLLECT_PERMANENT	(1U << 1)
 
 /**
  * struct gcarena_collect - collect now (GCARENA_IOC_COLLECT)
@@ -455,8 +475,8 @@ enum gcarena_collect_kind {
  * @kind: enum gcarena_collect_kind
  * @reserved: must be zero
  * @cycle: out: number of this collection, from 1
- * @pause_ns: out: time for which the program could not run, ns; EVACUATE: the longest of
- *	several such times
+ * @pause_ns: out: time for which the program could not run, ns; the sum, if it was stopped
+ *	several times; EVACUATE: the longest of several such times
  * @live_objects: out: objects found reachable
  * @live_bytes: out: bytes of their slots
  * @freed_objects: out: objects freed by this collection. Free slots of spans that
@@ -470,11 +490,18 @@ enum gcarena_collect_kind {
  * mode. No signal is sent, and no system call is interrupted: threads that sleep
  * in one are left asleep.
  *
- * Errors besides the common ones: EOPNOTSUPP unknown @kind; ETIMEDOUT a thread did
+ * Errors besides the common ones: EOPNOTSUPP unknown @kind, or MAJOR with
+ * GCARENA_COLLECT_PERMANENT; ENOMEM, EINTR with that: no object was made permanent, but the
+ * collection may have been completed; ETIMEDOUT a thread did
  * not stop in time: within 10 s, or what the module parameter ``stop_timeout_ms`` says (an
  * event and &struct gcarena_stats.stop_timeout_pid tell which); EFAULT an added root range
  * cannot be read; EIO the module parameter ``verify`` is on, and an object would have been
  * lost (the kernel log tells). A collection that fails frees nothing.
+ *
+ * What dies while MAJOR traces may be found dead by the next collection only. It frees
+ * what FULL would have freed when it was called, and numbers count what others freed
+ * meanwhile, too. When another thread asks for a collection that is none of MINOR while
+ * this one is on, that takes its place. Killed, it is left to the kernel's own threads.
  *
  * What COMPACT moves: objects of a registered type or NOSCAN, of at most max_small bytes,
  * that are not pinned and lie in no span that a thread holds. An object is pinned by
@@ -567,6 +594,28 @@ struct gcarena_pin {
 };
 
 /**
+ * struct gcarena_permanent - make an object permanent (GCARENA_IOC_PERMANENT)
+ * @size: sizeof(struct gcarena_permanent)
+ * @flags: must be zero
+ * @addr: any address inside the object
+ *
+ * A permanent object is never freed, by whatever collection or by FREE, as long as the
+ * arena is there. It is a root: what it points to is reachable, and when it is written to
+ * later, what it points to then. Minor collections read of it what was written since the
+ * last one, full ones all of it once, unless it is NOSCAN; but they need not find it. It does
+ * not move, nor does what shares its span. For what a program sets up once and keeps: most
+ * cheaply with GCARENA_COLLECT_PERMANENT, for all that there is, and after COMPACT, in
+ * the same call, for all of it in one place. Not undone by anything.
+ *
+ * Errors besides the common ones: EINVAL @addr is not in the arena; ENOENT no object is there.
+ */
+struct gcarena_permanent {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 addr;
+};
+
+/**
  * struct gcarena_id - a number that stands for an object (GCARENA_IOC_ID)
  * @size: sizeof(struct gcarena_id)
  * @flags: must be zero
@@ -598,6 +647,11 @@ struct gcarena_id {
  * @GCARENA_PARAM_LIMIT: see &struct gcarena_create.limit; not 0. May be below what the
  *	arena holds now: then nothing more is taken until it fits again
  * @GCARENA_PARAM_MIN_HEAP: see &struct gcarena_create.min_heap; not 0
+ * @GCARENA_PARAM_MEMORY_LIMIT: a soft limit, as Go's GOMEMLIMIT: collections begin so early
+ *	that backing and metadata together stay below so many bytes, also where gc_percent
+ *	is off, and empty chunks are given back to get there. When the live objects do not
+ *	fit, or collecting would take more than half of the time, more is taken, up to
+ *	the limit of GCARENA_PARAM_LIMIT. 0: no such limit
  * @GCARENA_PARAM_COMPACT_PERCENT: do what GCARENA_COLLECT_EVACUATE does when a full collection
  *	finds that more than this percent of the chunks in use is not live, 1 to 99; 0, the
  *	default, is never: addresses that a program has where no collector looks must
@@ -608,8 +662,9 @@ enum gcarena_param {
 	GCARENA_PARAM_GC_PERCENT	= 1,
 	GCARENA_PARAM_LIMIT		= 2,
 	GCARENA_PARAM_MIN_HEAP		= 3,
-	GCARENA_PARAM_COMPACT_PERCENT	= 4,
-	GCARENA_PARAM_COMPACT_BYTES	= 5,
+	GCARENA_PARAM_MEMORY_LIMIT	= 4,
+	GCARENA_PARAM_COMPACT_PERCENT	= 5,
+	GCARENA_PARAM_COMPACT_BYTES	= 6,
 };
 
 /**
@@ -629,6 +684,26 @@ struct gcarena_set {
 	__u32 param;
 	__u32 reserved;
 	__s64 value;
+};
+
+#define GCARENA_NAME_LEN	64
+
+/**
+ * struct gcarena_name - give the arena a name (GCARENA_IOC_NAME)
+ * @size: sizeof(struct gcarena_name)
+ * @flags: must be zero
+ * @name: zero-terminated text; "" takes the name away
+ *
+ * For people: it is shown wherever the arena is, in /proc/PID/fdinfo, by netlink and by
+ * gcarenactl(8). Names need not be unique. Text is UTF-8 without control characters, line
+ * separators, and characters that change the direction of writing.
+ *
+ * Errors besides the common ones: EINVAL @name is not terminated, or is no text.
+ */
+struct gcarena_name {
+	__u32 size;
+	__u32 flags;
+	char name[GCARENA_NAME_LEN];
 };
 
 #define GCARENA_PAUSE_BUCKETS	26	/* the last one is for 16.8 s and more */
@@ -705,6 +780,18 @@ struct gcarena_set {
  *	so that looks for written pages leave it out
  * @quiet_total: how often a chunk of it became so
  * @quiet_faults: page faults that mapped one again
+ * @clear_total_ns: time that full collections spent clearing marks, ns
+ * @root_stop_total_ns: of the pauses, those of concurrent collections for roots alone, ns
+ * @last_stop_total_ns: of the pauses, those that end concurrent collections, ns
+ * @marked_objects: objects found by tracing, by all collections; a minor one finds young ones
+ * @marked_bytes: bytes of their slots
+ * @rounds_last: of @rounds, those of the last concurrent collection
+ * @dirty_passes: looks for written pages
+ * @permanent_objects: of @old_objects, those that are never freed (GCARENA_IOC_PERMANENT)
+ * @permanent_bytes: bytes of their slots
+ * @limit_exceeded: times that memory was taken above GCARENA_PARAM_MEMORY_LIMIT
+ * @limit_throttled: collections for its sake that did not happen, as too much time had been
+ *	spent already
  *
  * Always works, on an arena not yet created too (all zero). Counters fit
  * together at one moment: the arena's lock is held.
@@ -775,6 +862,17 @@ struct gcarena_stats {
 	__aligned_u64 quiet_bytes;
 	__aligned_u64 quiet_total;
 	__aligned_u64 quiet_faults;
+	__aligned_u64 clear_total_ns;
+	__aligned_u64 root_stop_total_ns;
+	__aligned_u64 last_stop_total_ns;
+	__aligned_u64 marked_objects;
+	__aligned_u64 marked_bytes;
+	__aligned_u64 rounds_last;
+	__aligned_u64 dirty_passes;
+	__aligned_u64 permanent_objects;
+	__aligned_u64 permanent_bytes;
+	__aligned_u64 limit_exceeded;
+	__aligned_u64 limit_throttled;
 };
 
 /* Bits of &struct gcarena_object.state */
@@ -786,10 +884,12 @@ struct gcarena_stats {
  * enum gcarena_region - how old an object is
  * @GCARENA_REGION_YOUNG: allocated since the last collection
  * @GCARENA_REGION_OLD: survived a collection
+ * @GCARENA_REGION_PERMANENT: is never freed: GCARENA_IOC_PERMANENT
  */
 enum gcarena_region {
 	GCARENA_REGION_YOUNG	= 0,
 	GCARENA_REGION_OLD	= 1,
+	GCARENA_REGION_PERMANENT = 2,
 };
 
 /**
@@ -852,6 +952,8 @@ enum gcarena_event_kind {
  * @cycle: number of the last collection that was completed
  * @duration_ns: for how long the program could not run, ns
  * @live_bytes: CYCLE: bytes of the slots found reachable
+ * @longest_ns: a concurrent collection stops the program several times: the longest of the
+ *	stops that @duration_ns is the sum of, ns
  * @moves: &struct gcarena_stats.moves: as long as it stays the same, so do addresses
  * @moved_objects: CYCLE, MOVED: objects that have a new address by that
  * @moved_bytes: bytes of their slots
@@ -859,6 +961,9 @@ enum gcarena_event_kind {
  * read() waits for an event, unless the descriptor is O_NONBLOCK. poll() says POLLIN when
  * there is one. All processes that share an arena share its events: each is read once.
  * What is not read is overwritten once there are GCARENA_EVENTS_MAX newer ones.
+ *
+ * A buffer that has room for the first version of the structure alone, up to @live_bytes,
+ * gets events of that size.
  *
  * Errors of read(): EINVAL the buffer has no room for an event; EAGAIN there is none
  * (O_NONBLOCK); EFAULT the buffer is not writable: nothing is lost; EINTR a signal.
@@ -874,6 +979,7 @@ struct gcarena_event {
 	__aligned_u64 cycle;
 	__aligned_u64 duration_ns;
 	__aligned_u64 live_bytes;
+	__aligned_u64 longest_ns;
 	__aligned_u64 moves;
 	__aligned_u64 moved_objects;
 	__aligned_u64 moved_bytes;

@@ -39,7 +39,7 @@
  * EPERM      the caller may not trace the owner; a limit above the administrator's bound
  * EBUSY      see above
  * ENXIO      SET, COLLECT: the arena was not created, or no process maps it (COLLECT)
- * EOPNOTSUPP unknown kind of collection
+ * EOPNOTSUPP unknown kind of collection; COMPACT of an arena with GCARENA_ROOTS_EXPLICIT
  * ENOMEM     no memory
  * ========== ================================================================
  */
@@ -60,9 +60,11 @@
  * @GCARENA_CMD_ARENA_GET: do: one arena, by ID, or by PID: the first that it owns or
  *	maps. Dump: all arenas, or with PID those that it owns or maps. Replies are
  *	&enum gcarena_a_arena
- * @GCARENA_CMD_ARENA_SET: set LIMIT, MIN_HEAP, GC_PERCENT of an arena, all or none
+ * @GCARENA_CMD_ARENA_SET: set LIMIT, MIN_HEAP, GC_PERCENT, MEMORY_LIMIT of an
+ *	arena, all or none
  * @GCARENA_CMD_COLLECT: have a kernel worker collect an arena (KIND, RELEASE). Replies at
- *	once, with ASKED: the collection has been done when DONE has come that far
+ *	once, with ASKED: the collection has been done when DONE has come that far. COMPACT
+ *	is for programs that are written for it: see &struct gcarena_collect
  * @GCARENA_CMD_STATS_GET: do, dump: statistics, &enum gcarena_a_stats
  * @GCARENA_CMD_CLASSES_GET: dump, of one arena: a message for each class of spans that it
  *	has, &enum gcarena_a_class
@@ -73,6 +75,9 @@
  * @GCARENA_CMD_CYCLE_BEGIN: event: a collection begins
  * @GCARENA_CMD_CYCLE_END: event: a collection has ended, or with ERROR was given up
  * @GCARENA_CMD_STOP_TIMEOUT: event: a thread did not stop in time
+ * @GCARENA_CMD_LIMIT_HIT: event: an allocation has failed, although all was tried: the arena
+ *	is full (ENOSPC), or the kernel has no memory for it (ENOMEM). Of a program that goes
+ *	on trying, ten in a second are told
  *
  * Events are &enum gcarena_a_event.
  */
@@ -89,6 +94,7 @@ enum gcarena_cmd {
 	GCARENA_CMD_CYCLE_BEGIN,
 	GCARENA_CMD_CYCLE_END,
 	GCARENA_CMD_STOP_TIMEOUT,
+	GCARENA_CMD_LIMIT_HIT,
 	/* private: */
 	__GCARENA_CMD_MAX,
 	GCARENA_CMD_MAX = __GCARENA_CMD_MAX - 1
@@ -98,14 +104,18 @@ enum gcarena_cmd {
  * enum gcarena_phase - what a collection is doing
  * @GCARENA_PHASE_IDLE: there is none
  * @GCARENA_PHASE_STOP: it waits for the program's threads to stop
- * @GCARENA_PHASE_MARK: it looks for what can be reached
+ * @GCARENA_PHASE_MARK: they stand still, and it looks for what can be reached
  * @GCARENA_PHASE_SWEEP: it makes free slots of what cannot
+ * @GCARENA_PHASE_TRACE: it looks for what can be reached while they run
+ * @GCARENA_PHASE_COMPACT: they stand still, and it moves objects
  */
 enum gcarena_phase {
 	GCARENA_PHASE_IDLE	= 0,
 	GCARENA_PHASE_STOP	= 1,
 	GCARENA_PHASE_MARK	= 2,
 	GCARENA_PHASE_SWEEP	= 3,
+	GCARENA_PHASE_TRACE	= 4,
+	GCARENA_PHASE_COMPACT	= 5,
 };
 
 /*
@@ -138,6 +148,13 @@ enum gcarena_phase {
  * @GCARENA_A_ARENA_ASKED: u64: number of the last COLLECT, from 1
  * @GCARENA_A_ARENA_DONE: u64: the last COLLECT that was carried out
  * @GCARENA_A_ARENA_DONE_ERROR: u32: the errno it failed with, or 0
+ * @GCARENA_A_ARENA_MEMORY_LIMIT: u64: see GCARENA_PARAM_MEMORY_LIMIT; 0: none
+ * @GCARENA_A_ARENA_METADATA_BYTES: u64: see &struct gcarena_stats.metadata_bytes
+ * @GCARENA_A_ARENA_NAME: string: what the program calls it, or ""
+ * @GCARENA_A_ARENA_ALLOC_BYTES: u64: see &struct gcarena_stats.total_alloc_bytes
+ * @GCARENA_A_ARENA_PAUSE_TOTAL_NS: u64: see &struct gcarena_stats.pause_total_ns
+ * @GCARENA_A_ARENA_LIMIT_HITS: u64: allocations that failed for want of memory, see
+ *	GCARENA_CMD_LIMIT_HIT
  *
  * Read without waiting, while the program runs: numbers may not fit together.
  */
@@ -170,6 +187,12 @@ enum gcarena_a_arena {
 	GCARENA_A_ARENA_ASKED,
 	GCARENA_A_ARENA_DONE,
 	GCARENA_A_ARENA_DONE_ERROR,
+	GCARENA_A_ARENA_MEMORY_LIMIT,
+	GCARENA_A_ARENA_METADATA_BYTES,
+	GCARENA_A_ARENA_NAME,
+	GCARENA_A_ARENA_ALLOC_BYTES,
+	GCARENA_A_ARENA_PAUSE_TOTAL_NS,
+	GCARENA_A_ARENA_LIMIT_HITS,
 	/* private: */
 	__GCARENA_A_ARENA_MAX,
 	GCARENA_A_ARENA_MAX = __GCARENA_A_ARENA_MAX - 1
@@ -275,15 +298,18 @@ enum gcarena_a_span {
  * @GCARENA_A_EVENT_TIME_NS: u64: when, CLOCK_MONOTONIC
  * @GCARENA_A_EVENT_PID: u32: the process that opened the arena, in the first PID namespace
  *	to listeners in the first network namespace, else in its own
- * @GCARENA_A_EVENT_COMM: string: CREATED: its command name; STOP_TIMEOUT: the thread's
- * @GCARENA_A_EVENT_THREAD: u32: STOP_TIMEOUT: the thread, as PID
+ * @GCARENA_A_EVENT_COMM: string: CREATED: its command name; STOP_TIMEOUT, LIMIT_HIT: the
+ *	thread's
+ * @GCARENA_A_EVENT_THREAD: u32: STOP_TIMEOUT, LIMIT_HIT: the thread, as PID
  * @GCARENA_A_EVENT_KIND: u32: CYCLE_: enum gcarena_collect_kind that it is
  * @GCARENA_A_EVENT_CYCLE: u64: CYCLE_: number of the last completed cycle
- * @GCARENA_A_EVENT_HEAP_BYTES: u64: CYCLE_: bytes of slots in use, at its begin
- * @GCARENA_A_EVENT_ERROR: u32: CYCLE_END: it was given up, and has freed nothing: errno.
- *	Of what follows, DURATION_NS alone is there
+ * @GCARENA_A_EVENT_HEAP_BYTES: u64: CYCLE_: bytes of slots in use, at its begin; LIMIT_HIT:
+ *	bytes of slots in use
+ * @GCARENA_A_EVENT_ERROR: u32: CYCLE_END: it was given up, and has freed nothing: errno;
+ *	ECANCELED: another one took its place, or the arena goes. Of what follows up to
+ *	GOAL_BYTES, DURATION_NS alone is there, and LONGEST_NS. LIMIT_HIT: what the program was told
  * @GCARENA_A_EVENT_DURATION_NS: u64: CYCLE_END: for how long the program could not run
- * @GCARENA_A_EVENT_STOP_NS: u64: CYCLE_END: part of it spent stopping threads
+ * @GCARENA_A_EVENT_STOP_NS: u64: CYCLE_END: part of it spent stopping threads, all stops
  * @GCARENA_A_EVENT_ROOT_NS: u64: CYCLE_END: part of it spent reading roots
  * @GCARENA_A_EVENT_MARK_NS: u64: CYCLE_END: part of it spent tracing
  * @GCARENA_A_EVENT_DIRTY_NS: u64: CYCLE_END: part of it spent finding written pages
@@ -292,6 +318,16 @@ enum gcarena_a_span {
  * @GCARENA_A_EVENT_DIRTY_PAGES: u64: CYCLE_END, of a minor one: pages found written
  * @GCARENA_A_EVENT_LIVE_BYTES: u64: CYCLE_END: bytes of slots found reachable
  * @GCARENA_A_EVENT_GOAL_BYTES: u64: CYCLE_END: &struct gcarena_stats.next_gc
+ * @GCARENA_A_EVENT_LONGEST_NS: u64: CYCLE_END: see &struct gcarena_event.longest_ns
+ * @GCARENA_A_EVENT_NAME: string: what the program calls the arena; missing if it has no name
+ * @GCARENA_A_EVENT_TRACE_NS: u64: CYCLE_END: time spent tracing while the program ran
+ * @GCARENA_A_EVENT_ASSIST_NS: u64: CYCLE_END: time that allocating threads spent on it
+ * @GCARENA_A_EVENT_COMPACT_NS: u64: CYCLE_END: part of DURATION_NS spent moving objects
+ * @GCARENA_A_EVENT_ROUNDS: u64: CYCLE_END: times that written pages were looked for; 0: it
+ *	was not a concurrent one
+ * @GCARENA_A_EVENT_BACKING_BYTES: u64: LIMIT_HIT: memory held for objects
+ * @GCARENA_A_EVENT_LIMIT: u64: LIMIT_HIT: the most there may be
+ * @GCARENA_A_EVENT_HITS: u64: LIMIT_HIT: how many there were so far, told or not
  */
 enum gcarena_a_event {
 	GCARENA_A_EVENT_UNSPEC,
@@ -316,6 +352,15 @@ enum gcarena_a_event {
 	GCARENA_A_EVENT_DIRTY_PAGES,
 	GCARENA_A_EVENT_LIVE_BYTES,
 	GCARENA_A_EVENT_GOAL_BYTES,
+	GCARENA_A_EVENT_LONGEST_NS,
+	GCARENA_A_EVENT_NAME,
+	GCARENA_A_EVENT_TRACE_NS,
+	GCARENA_A_EVENT_ASSIST_NS,
+	GCARENA_A_EVENT_COMPACT_NS,
+	GCARENA_A_EVENT_ROUNDS,
+	GCARENA_A_EVENT_BACKING_BYTES,
+	GCARENA_A_EVENT_LIMIT,
+	GCARENA_A_EVENT_HITS,
 	/* private: */
 	__GCARENA_A_EVENT_MAX,
 	GCARENA_A_EVENT_MAX = __GCARENA_A_EVENT_MAX - 1

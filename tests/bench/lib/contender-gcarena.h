@@ -128,7 +128,7 @@ static inline void contender_pauses_poll(void)
 
 	while (!gca_next_event(gca_default(), 0, &event)) {
 		if (event.kind == GCA_EVENT_CYCLE)
-			pauses_add(event.duration_ns);
+			pauses_add_stops(event.duration_ns, event.longest_ns);
 		if (event.lost && pauses.ns)
 			bench_note("%u events were lost: pauses are missing", event.lost);
 	}

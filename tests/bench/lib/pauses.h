@@ -16,9 +16,11 @@ static struct {
 	uint64_t *ns;		/* hidden from collectors; NULL: nobody asked */
 	size_t nr;
 	uint64_t total;
+	uint64_t longest_stop;
 } pauses;
 
-static inline void pauses_add(uint64_t ns)
+/* A collection stopped the program for @ns in all, and for @longest at a time. */
+static inline void pauses_add_stops(uint64_t ns, uint64_t longest)
 {
 	if (!pauses.ns)
 		return;
@@ -26,6 +28,14 @@ static inline void pauses_add(uint64_t ns)
 		bench_die("more than %lu pauses", PAUSES_MAX);
 	pauses.ns[pauses.nr++] = ns;
 	pauses.total += ns;
+	if (pauses.longest_stop < longest)
+		pauses.longest_stop = longest;
+}
+
+/* In one go. */
+static inline void pauses_add(uint64_t ns)
+{
+	pauses_add_stops(ns, ns);
 }
 
 static inline void pauses_start(void)
@@ -47,6 +57,7 @@ static inline void pauses_report(void)
 		return;
 	qsort(pauses.ns, pauses.nr, sizeof(*pauses.ns), pauses_compare);
 	bench_result("pause, longest", "ms", pauses.ns[pauses.nr - 1] / 1e6);
+	bench_result("single stop, longest", "ms", pauses.longest_stop / 1e6);
 	bench_result("pause, 99th percentile", "ms",
 		     pauses.ns[(pauses.nr * 99 + 99) / 100 - 1] / 1e6);
 	bench_result("pause, median", "ms", pauses.ns[pauses.nr / 2] / 1e6);
