@@ -402,6 +402,7 @@ int gcarena_object_alloc(struct gcarena *arena, struct gcarena_alloc *arg);
 int gcarena_object_free(struct gcarena *arena, u64 addr);
 int gcarena_object_query(struct gcarena *arena, struct gcarena_object *arg);
 int gcarena_object_permanent(struct gcarena *arena, u64 addr);
+int gcarena_object_id(struct gcarena *arena, struct gcarena_id *arg);
 int gcarena_object_locate(struct gcarena *arena, u64 addr, struct gcarena_run *where);
 
 /* pin.c: objects that must stay */

@@ -11,6 +11,7 @@
  * heap lock; they allocate memory and may sleep.
  */
 #include "heap.h"
+#include "ids.h"
 #include "layout.h"
 
 #define FIRST_TABLE_ENTRIES	64U
@@ -64,6 +65,7 @@ void gcarena_heap_destroy(struct gcarena_heap *heap)
 	u64 pos = 0;
 	u32 i;
 
+	gcarena_ids_destroy(heap);
 	while ((span = gcarena_span_next(heap, &pos))) {
 		if (!list_empty(&span->link))
 			list_del(&span->link);

@@ -42,6 +42,7 @@
  * outside of leases is alive.
  */
 #include "compact.h"
+#include "ids.h"
 #include "layout.h"
 
 #define COMPACT_UNIT		16UL	/* every object begins at a multiple */
@@ -604,7 +605,7 @@ static void wrote(struct gcarena_compact *c, u64 offset, u64 bytes)
 	gcarena_backing_mark_dirty(c->heap, offset, bytes);
 }
 
-static void copy_object(struct gcarena_compact *c, const struct heap_span *span, u32 index, u64 to)
+static void copy_object(struct gcarena_compact *c, struct heap_span *span, u32 index, u64 to)
 {
 	struct heap_slot slot = gcarena_heap_resolve(c->heap, to);
 	struct heap_slot_word *word = &slot.span->words[slot.index / 64];
@@ -617,6 +618,7 @@ static void copy_object(struct gcarena_compact *c, const struct heap_span *span,
 	if (slot_is_marked(span, index))
 		word->mark |= BIT_ULL(slot.index % 64);
 	slot.span->zeroed = false;
+	gcarena_id_move(c->heap, span, index, &slot);
 	if (++slot.span->nr_used < slot.span->nr_slots)
 		return;
 	list_del_init(&slot.span->link);
@@ -625,7 +627,7 @@ static void copy_object(struct gcarena_compact *c, const struct heap_span *span,
 
 static void copy_objects(struct gcarena_compact *c, const struct compact_forward *f)
 {
-	const struct heap_span *span = f->from;
+	struct heap_span *span = f->from;
 	u64 rest;
 	u32 w, i;
 
@@ -637,10 +639,17 @@ static void copy_objects(struct gcarena_compact *c, const struct compact_forward
 	}
 }
 
+static void move_ids(struct gcarena_compact *c, struct heap_span *from, struct heap_span *into)
+{
+	struct heap_slot slot = { .span = into };
+
+	for (; from->nr_ids && slot.index < from->nr_slots; slot.index++)
+		gcarena_id_move(c->heap, from, slot.index, &slot);
+}
+
 static void copy_span(struct gcarena_compact *c, const struct compact_forward *f)
 {
-	const struct heap_span *from = f->from;
-	struct heap_span *into = f->into;
+	struct heap_span *from = f->from, *into = f->into;
 
 	memcpy(gcarena_heap_kaddr(c->heap, into->start), gcarena_heap_kaddr(c->heap, from->start),
 	       from->bytes);
@@ -648,6 +657,7 @@ static void copy_span(struct gcarena_compact *c, const struct compact_forward *f
 	memcpy(into->words, from->words, gcarena_span_nr_words(from) * sizeof(*from->words));
 	into->nr_used = from->nr_used;
 	into->zeroed = false;
+	move_ids(c, from, into);
 	gcarena_span_settle(c->heap, into);
 }
 

@@ -71,6 +71,7 @@ struct heap_slot_word {
  * @magic: see struct gcarena_sizeclass; 0 for a large object: all is slot 0
  * @nr_slots: number of slots
  * @nr_used: number of set alloc bits
+ * @nr_ids: slots whose objects have a number; see ids.c
  * @epoch: heap->epoch when it was last swept; see sweep.c
  * @class: size class
  * @zeroed: no slot was ever handed out: all memory is zero
@@ -90,6 +91,7 @@ struct heap_span {
 	u32 magic;
 	u32 nr_slots;
 	u32 nr_used;
+	u32 nr_ids;
 	u32 epoch;
 	u8 class;
 	bool zeroed;
@@ -163,6 +165,30 @@ struct heap_tally {
 };
 
 /**
+ * struct heap_id - the number of one object
+ * @key: which; 0: none
+ * @id: its number
+ */
+struct heap_id {
+	u64 key;
+	u64 id;
+};
+
+/**
+ * struct gcarena_ids - the numbers of objects that were asked for one; see ids.c
+ * @table: 2 to the power of @bits entries, or NULL
+ * @bits: see @table
+ * @nr: entries in use
+ * @last: the newest number
+ */
+struct gcarena_ids {
+	struct heap_id *table;
+	u32 bits;
+	u64 nr;
+	u64 last;
+};
+
+/**
  * struct gcarena_heap - all memory of an arena and what is in it
  * @base: address of offset 0 in the program
  * @chunks: chunk table, @nr_table entries, grown as needed
@@ -189,6 +215,7 @@ struct heap_tally {
  * @unscanned: some span has ->rescan set, and no marker knows
  * @span_bytes: bytes in spans
  * @metadata_bytes: bytes of descriptors, bitmaps and tables
+ * @ids: numbers of objects
  * @allocated: slots ever handed out, less those given back unused
  * @freed: slots ever freed by sweeping or explicitly
  * @released_bytes: backing ever given back
@@ -220,6 +247,7 @@ struct gcarena_heap {
 	bool unscanned;
 	u64 span_bytes;
 	u64 metadata_bytes;
+	struct gcarena_ids ids;
 	struct heap_tally allocated;
 	struct heap_tally freed;
 	u64 released_bytes;

@@ -33,6 +33,7 @@ union gcarena_args {
 	struct gcarena_pin pin;
 	struct gcarena_permanent permanent;
 	struct gcarena_name name;
+	struct gcarena_id id;
 	struct {
 		u32 size;
 		u32 flags;
@@ -250,6 +251,11 @@ static int ioctl_name(struct gcarena *arena, union gcarena_args *args)
 	return 0;
 }
 
+static int ioctl_id(struct gcarena *arena, union gcarena_args *args)
+{
+	return gcarena_object_id(arena, &args->id);
+}
+
 /**
  * struct command - one row of the table
  * @call: does the work on the copied structure
@@ -323,6 +329,8 @@ static const struct command commands[] = {
 		COMMAND(ioctl_permanent, gcarena_permanent, addr, false),
 	[_IOC_NR(GCARENA_IOC_NAME)] =
 		COMMAND(ioctl_name, gcarena_name, name, false),
+	[_IOC_NR(GCARENA_IOC_ID)] =
+		COMMAND(ioctl_id, gcarena_id, id, true),
 };
 
 static int check_common(const struct command *command, const union gcarena_args *args)

@@ -6,6 +6,7 @@
  * gcarena_heap_resolve() has found an object there.
  */
 #include "arena.h"
+#include "ids.h"
 #include "layout.h"
 #include "trace.h"
 
@@ -157,8 +158,12 @@ static int free_locked(struct gcarena *arena, u64 addr)
 	if (gcarena_slot_permanent(&slot))
 		return -EPERM;
 	gcarena_lease_large_free(arena, slot.span);
-	if (gcarena_lease_handed_out(&slot))
+	if (gcarena_lease_handed_out(&slot)) {
+		/* The thread may use the slot again, for an object of another identity. */
+		gcarena_ids_drop(&arena->heap, slot.span, slot.index / 64,
+				 BIT_ULL(slot.index % 64));
 		return -EBUSY;
+	}
 	gcarena_pacer_freed(&arena->pacer, slot.span->slot_bytes);
 	gcarena_slot_free(&arena->heap, &slot);
 	arena->counters.frees++;
@@ -232,4 +237,28 @@ int gcarena_object_locate(struct gcarena *arena, u64 addr, struct gcarena_run *w
 	where->start = slot_address(arena, &slot) - arena->heap.base;
 	where->bytes = slot.span->slot_bytes;
 	return 0;
+}
+
+static int id_locked(struct gcarena *arena, struct gcarena_id *arg)
+{
+	struct heap_slot slot;
+	int ret = find_object(arena, arg->addr, &slot);
+	u64 id;
+
+	ret = ret ?: gcarena_id_get(&arena->heap, &slot, &id);
+	if (!ret)
+		arg->id = id;
+	return ret;
+}
+
+/* GCARENA_IOC_ID. Return: 0 or a negative errno as in the ABI. */
+int gcarena_object_id(struct gcarena *arena, struct gcarena_id *arg)
+{
+	int ret;
+
+	if (gcarena_lock(arena))
+		return -EINTR;
+	ret = id_locked(arena, arg);
+	mutex_unlock(&arena->lock);
+	return ret;
 }

@@ -10,6 +10,7 @@
  * All functions need the heap lock.
  */
 #include "heap.h"
+#include "ids.h"
 #include "layout.h"
 
 /* By number of bit words: what lies between two sizes of kmalloc() would be lost. */
@@ -158,7 +159,10 @@ struct heap_span *gcarena_span_create_below(struct gcarena_heap *heap,
 void gcarena_span_destroy(struct gcarena_heap *heap, struct heap_span *span)
 {
 	u64 nr_blocks = span->bytes >> GCARENA_BLOCK_SHIFT;
+	unsigned int w;
 
+	for (w = 0; span->nr_ids && heap->ids.nr && w < gcarena_span_nr_words(span); w++)
+		gcarena_ids_drop(heap, span, w, span->words[w].alloc);
 	gcarena_tally_sub(&heap->used, span->nr_used, span->slot_bytes);
 	gcarena_blocks_set_span(heap, span->start, nr_blocks, NULL);
 	gcarena_blocks_free(heap, span->start, nr_blocks);
@@ -272,6 +276,7 @@ u64 gcarena_span_put(struct gcarena_heap *heap, struct heap_span *span,
 		/* The program may have used and freed them: no longer all zero. */
 		span->words[w].alloc &= ~back;
 		unmark(heap, span, w, back);
+		gcarena_ids_drop(heap, span, w, back);
 		nr += hweight64(back);
 	}
 	span->zeroed = false;
@@ -297,6 +302,7 @@ void gcarena_slot_free(struct gcarena_heap *heap, const struct heap_slot *slot)
 
 	span->words[slot->index / 64].alloc &= ~bit;
 	unmark(heap, span, slot->index / 64, bit);
+	gcarena_ids_drop(heap, span, slot->index / 64, bit);
 	span->nr_used--;
 	gcarena_tally_sub(&heap->used, 1, span->slot_bytes);
 	gcarena_tally_add(&heap->freed, 1, span->slot_bytes);

@@ -14,6 +14,7 @@
  * All functions need the heap lock.
  */
 #include "heap.h"
+#include "ids.h"
 
 #define SWEEP_BATCH	64
 
@@ -53,8 +54,12 @@ static void span_sweep(struct gcarena_heap *heap, struct heap_span *span)
 	u32 live = 0;
 
 	for (w = 0; w < gcarena_span_nr_words(span); w++) {
+		u64 dead = span->words[w].alloc & ~span->words[w].mark;
+
 		if (unlikely(heap->poison))
-			poison_slots(heap, span, w, span->words[w].alloc & ~span->words[w].mark);
+			poison_slots(heap, span, w, dead);
+		if (unlikely(span->nr_ids))
+			gcarena_ids_drop(heap, span, w, dead);
 		span->words[w].alloc &= span->words[w].mark;
 		live += hweight64(span->words[w].alloc);
 	}

@@ -60,6 +60,7 @@ NUMBER(PIN, 14);
 NUMBER(UNPIN, 15);
 NUMBER(PERMANENT, 16);
 NUMBER(NAME, 17);
+NUMBER(ID, 18);
 
 SIZE(info, 88);
 AT(info, size, 0);
@@ -283,6 +284,12 @@ SIZE(permanent, 16);
 AT(permanent, size, 0);
 AT(permanent, flags, 4);
 AT(permanent, addr, 8);
+
+SIZE(id, 24);
+AT(id, size, 0);
+AT(id, flags, 4);
+AT(id, addr, 8);
+AT(id, id, 16);
 
 SIZE(event, 64);
 AT(event, size, 0);
@@ -534,6 +541,14 @@ static int fill_name(struct env *env, void *arg)
 	name->size = sizeof(*name);
 	strcpy(name->name, "matrix");
 	return 0;
+}
+
+static int fill_id(struct env *env, void *arg)
+{
+	struct gcarena_id *id = arg;
+
+	id->size = sizeof(*id);
+	return raw_alloc(env->arena.fd, 0, env->max_small + 1, (__u64 *)&id->addr);
 }
 
 static int fill_set(struct env *env, void *arg)
@@ -788,6 +803,16 @@ FIXTURE_VARIANT_ADD(abi, name) {
 	.cmd = GCARENA_IOC_NAME,
 	.first_size = 72,
 	.fill = fill_name,
+};
+
+FIXTURE_VARIANT_ADD(abi, id) {
+	.cmd = GCARENA_IOC_ID,
+	.first_size = 24,
+	.writes = true,
+	/* As OBJECT. */
+	.fresh = -EINVAL,
+	.unmapped = -EINVAL,
+	.fill = fill_id,
 };
 
 /* A structure of @bytes before the guard page: valid, with a zero tail. */
@@ -1129,7 +1154,7 @@ TEST_F(bare, unknown_number)
 {
 	unsigned int nr;
 
-	for (nr = 0x12; nr <= 0xff; nr++)
+	for (nr = 0x13; nr <= 0xff; nr++)
 		expect_unknown(_metadata, &self->env, _IO(GCARENA_IOC_TYPE, nr));
 }
 
@@ -1147,7 +1172,7 @@ TEST_F(bare, encoded_size_or_direction)
 {
 	unsigned int nr;
 
-	for (nr = 0; nr <= 0x11; nr++) {
+	for (nr = 0; nr <= 0x12; nr++) {
 		expect_unknown(_metadata, &self->env, _IOR(GCARENA_IOC_TYPE, nr, int));
 		expect_unknown(_metadata, &self->env, _IOW(GCARENA_IOC_TYPE, nr, int));
 		expect_unknown(_metadata, &self->env,
@@ -1161,7 +1186,7 @@ TEST_F(bare, encoded_size_or_direction)
 TEST_F(bare, unknown_before_pointer)
 {
 	EXPECT_EQ(-ENOTTY, raw_ioctl(self->env.arena.fd,
-				     _IO(GCARENA_IOC_TYPE, 0x12), NULL));
+				     _IO(GCARENA_IOC_TYPE, 0x13), NULL));
 }
 
 /* ---- Ranges of fields --------------------------------------------------------- */
@@ -1220,6 +1245,9 @@ struct field_case {
 
 #define PERMANENT(value, result) \
 	CASE(PERMANENT, permanent, permanent, addr, value, result)
+
+#define ID(value, result) \
+	CASE(ID, id, id, addr, value, result)
 
 #define CHUNK		GCARENA_CHUNK_SIZE
 
@@ -1398,6 +1426,10 @@ static const struct field_case field_cases[] = {
 	NAME(0x80809ff0, 0),		/* U+1F000 */
 	NAME(0x808090f4, -EINVAL),	/* past the last character */
 	NAME(0x4141414141414141, 0),
+
+	ID(0, -EINVAL),
+	ID(KERNEL_ADDRESS, -EINVAL),
+	ID(~0ULL, -EINVAL),
 };
 
 static void store(void *to, __u64 value, size_t bytes)
@@ -1464,6 +1496,7 @@ FIXTURE_VARIANT_ADD(fields, pin) { .cmd = GCARENA_IOC_PIN };
 FIXTURE_VARIANT_ADD(fields, unpin) { .cmd = GCARENA_IOC_UNPIN };
 FIXTURE_VARIANT_ADD(fields, permanent) { .cmd = GCARENA_IOC_PERMANENT };
 FIXTURE_VARIANT_ADD(fields, name) { .cmd = GCARENA_IOC_NAME };
+FIXTURE_VARIANT_ADD(fields, id) { .cmd = GCARENA_IOC_ID };
 
 TEST_F(fields, range)
 {
@@ -2367,6 +2400,76 @@ TEST_F(bare, name_is_terminated)
 	/* Half a character at the end. */
 	name.name[sizeof(name.name) - 2] = '\xe2';
 	EXPECT_EQ(-EINVAL, raw_ioctl(self->env.arena.fd, GCARENA_IOC_NAME, &name));
+}
+
+/* ---- ID ------------------------------------------------------------------------------ */
+
+TEST_F(bare, ids_of_objects)
+{
+	int fd = self->env.arena.fd;
+	__u64 a, b, id, same, other;
+
+	ASSERT_EQ(0, raw_alloc(fd, 0, RAW_MIB, &a));
+	ASSERT_EQ(0, raw_alloc(fd, 0, RAW_MIB, &b));
+	ASSERT_EQ(0, raw_id(fd, a, &id));
+	ASSERT_EQ(0, raw_id(fd, a + RAW_MIB - 1, &same));
+	ASSERT_EQ(0, raw_id(fd, b + 1, &other));
+	EXPECT_NE(0, id);
+	EXPECT_EQ(id, same);
+	EXPECT_LT(id, other);
+	ASSERT_EQ(0, raw_free(fd, a));
+	EXPECT_EQ(-ENOENT, raw_id(fd, a, &same));
+	/* The next one in its place is another one. */
+	ASSERT_EQ(0, raw_alloc(fd, 0, RAW_MIB, &b));
+	ASSERT_EQ(a, b);
+	ASSERT_EQ(0, raw_id(fd, b, &same));
+	EXPECT_LT(other, same);
+}
+
+/* Slots of a span that the thread holds: freed with a word, given back, used again. */
+TEST_F(bare, ids_in_held_spans)
+{
+	int fd = self->env.arena.fd;
+	struct gcarena_span *span = span_buffer;
+	__u64 id, next;
+
+	ASSERT_EQ(1, raw_refill(fd, 3, GCARENA_LAYOUT_NOSCAN, span, 1));
+	ASSERT_EQ(0, raw_id(fd, span->base, &id));
+	EXPECT_EQ(-EBUSY, raw_free(fd, span->base));
+	ASSERT_EQ(0, raw_id(fd, span->base, &next));
+	EXPECT_LT(id, next);
+	/* All are free still. */
+	ASSERT_EQ(0, raw_release(fd, span, 1));
+	EXPECT_EQ(-ENOENT, raw_id(fd, span->base, &next));
+	ASSERT_EQ(1, raw_refill(fd, 3, GCARENA_LAYOUT_NOSCAN, span, 1));
+	ASSERT_EQ(0, raw_id(fd, span->base, &id));
+	EXPECT_LT(next, id);
+}
+
+/* A collection that frees an object ends its number, and the memory for it. */
+TEST_F(bare, ids_end_with_their_objects)
+{
+	struct gcarena_stats before, after;
+	int fd = self->env.arena.fd, nr, i;
+	__u64 slot, id, last = 0;
+
+	nr = raw_refill(fd, 1, GCARENA_LAYOUT_NOSCAN, span_buffer, GCARENA_REFILL_MAX);
+	ASSERT_LT(0, nr);
+	ASSERT_EQ(0, raw_stats(fd, &before));
+	for (i = 0; i < nr; i++) {
+		for (slot = 0; slot < span_buffer[i].nr_slots; slot++) {
+			ASSERT_EQ(0, raw_id(fd, span_buffer[i].base + slot * 16 + slot % 16, &id));
+			ASSERT_EQ(++last, id);
+		}
+	}
+	ASSERT_EQ(0, raw_stats(fd, &after));
+	EXPECT_LE(before.metadata_bytes + 16 * last, after.metadata_bytes);
+	EXPECT_GE(before.metadata_bytes + 64 * last + 4096, after.metadata_bytes);
+	ASSERT_EQ(0, raw_release_all(fd));
+	ASSERT_EQ(0, raw_collect(fd, 0, NULL));
+	ASSERT_EQ(0, raw_stats(fd, &after));
+	EXPECT_GE(before.metadata_bytes, after.metadata_bytes);
+	EXPECT_EQ(-ENOENT, raw_id(fd, span_buffer[0].base, &id));
 }
 
 /* ---- PIN and UNPIN ------------------------------------------------------------------- */

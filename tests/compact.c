@@ -9,6 +9,7 @@
  * GCARENA_SEED repeats the random graphs.
  */
 #include <kselftest_harness.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -460,6 +461,68 @@ TEST_F_TIMEOUT(compact, pinned_objects_stay, 120)
 	if (variant->root_mode == GCA_ROOTS_EXPLICIT)
 		EXPECT_EQ(0, self->collected.live_objects);
 	EXPECT_EQ(-ENOENT, gca_unpin((void *)(before[1] ^ MASK)));
+}
+
+/* Notes the numbers of the first @room nodes of a list. */
+static __attribute__((noinline)) unsigned int note_ids(const struct node *n, uint64_t *ids,
+							unsigned int room)
+{
+	unsigned int nr = 0;
+
+	for (; n && nr < room && (ids[nr] = gca_id((char *)n + nr % 64)); n = n->next)
+		nr++;
+	return nr;
+}
+
+#define NR_IDS	2000
+
+/* A number stays with its object wherever it goes, and is no one else's. */
+TEST_F_TIMEOUT(compact, ids_survive_moves, 120)
+{
+	static uint64_t before[NR_IDS], after[NR_IDS];
+	unsigned int round;
+
+	build_list(self, &self->slot[0], 5000, 5);
+	ASSERT_EQ(NR_IDS, note_ids(self->slot[0], before, NR_IDS));
+	for (round = 0; round < 3; round++) {
+		compact(_metadata, self);
+		EXPECT_LT(round ? 0 : 1000, self->collected.moved_objects);
+		ASSERT_EQ(NR_IDS, note_ids(self->slot[0], after, NR_IDS));
+		EXPECT_EQ(0, memcmp(before, after, sizeof(before)));
+		build_list(self, &self->slot[1], 3000, 3 + round);
+	}
+	/* Those of the new ones are above all that have been. */
+	ASSERT_EQ(NR_IDS, note_ids(self->slot[1], after, NR_IDS));
+	EXPECT_EQ(NR_IDS + 1, after[0]);
+	EXPECT_EQ(2 * NR_IDS, after[NR_IDS - 1]);
+	EXPECT_EQ(0, gca_id(before));
+	EXPECT_EQ(EINVAL, errno);
+}
+
+/* What a handle stands for may be anywhere. */
+TEST_F_TIMEOUT(compact, handles_follow, 120)
+{
+	gca_handle *handle = gca_handle_new_in(self->arena, NULL), *second;
+	uint64_t at;
+
+	ASSERT_NE(NULL, handle);
+	EXPECT_EQ(NULL, gca_handle_get(handle));
+	build_list(self, &self->slot[0], 4000, 8);
+	gca_handle_set(handle, self->slot[0]);
+	at = hidden(self->slot[0]);
+	self->slot[0] = NULL;
+	compact(_metadata, self);
+	EXPECT_EQ(4000, check_list(gca_handle_get(handle), 4000));
+	EXPECT_LT(2000, self->collected.moved_objects);
+	if (variant->root_mode == GCA_ROOTS_EXPLICIT)
+		EXPECT_NE(at, hidden(gca_handle_get(handle)));
+	second = gca_handle_new_in(self->arena, gca_handle_get(handle));
+	EXPECT_EQ(0, gca_handle_free(handle));
+	compact(_metadata, self);
+	EXPECT_EQ(4000, check_list(gca_handle_get(second), 4000));
+	EXPECT_EQ(0, gca_handle_free(second));
+	EXPECT_EQ(-EINVAL, gca_handle_free((gca_handle *)&at));
+	EXPECT_EQ(0, gca_handle_free(NULL));
 }
 
 TEST_F_TIMEOUT(compact, ambiguous_words_pin, 120)

@@ -23,6 +23,7 @@ enum kind { TYPED, LONG_TYPED, NOSCAN, CONSERVATIVE, NR_KINDS };
  * @ref: for each of its first words that are pointers: a node, or NONE
  * @inner: how far into that node the pointer points
  * @tag: what its other words are made from
+ * @id: its number, 0: it was not asked for
  * @live: can be reached
  * @fixed: must not move
  */
@@ -33,6 +34,7 @@ struct node {
 	u32 ref[4];
 	u32 inner[4];
 	u64 tag;
+	u64 id;
 	bool live;
 	bool fixed;
 };
@@ -147,6 +149,7 @@ static bool node_new(struct world *w, struct pool pools[NR_KINDS][NR_SIZES])
 	if (!n->offset)
 		return false;
 	n->tag = next_random(&w->seed);
+	n->id = 0;
 	for (i = 0; i < 4; i++)
 		n->ref[i] = NONE;
 	w->nr++;
@@ -293,6 +296,20 @@ out_destroy:
 	return ret;
 }
 
+/* A node that had a number has the same one; some get one now. */
+static void check_id(struct __test_metadata *_metadata, struct world *w, struct node *n,
+		     const struct heap_slot *slot)
+{
+	u64 id;
+
+	if (!n->id && n->tag % 3)
+		return;
+	ASSERT_EQ(0, gcarena_id_get(w->heap, slot, &id));
+	if (n->id)
+		ASSERT_EQ(n->id, id);
+	n->id = id;
+}
+
 /* All live nodes are where they should be, with all their words; and nothing else is there. */
 static void check_world(struct __test_metadata *_metadata, struct world *w)
 {
@@ -314,6 +331,7 @@ static void check_world(struct __test_metadata *_metadata, struct world *w)
 		ASSERT_EQ(w->layouts[n->kind], slot.span->layout);
 		ASSERT_EQ(n->offset, slot.span->start + slot.index * slot.span->slot_bytes);
 		ASSERT_EQ(n->bytes, slot.span->slot_bytes);
+		check_id(_metadata, w, n, &slot);
 		read_node(_metadata, w, n);
 		for (k = 0; k < 4 && n->kind != NOSCAN; k++)
 			ASSERT_EQ(n->ref[k] == NONE ? 0 : address(w, n->ref[k], n->inner[k]),

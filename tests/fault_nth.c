@@ -420,6 +420,21 @@ static int call_pin(struct world *w)
 	return raw_pin(w->arena.fd, (uintptr_t)w->board->nodes);
 }
 
+static int call_id(struct world *w)
+{
+	__u64 id;
+
+	return raw_id(w->arena.fd, (uintptr_t)w->board->nodes, &id);
+}
+
+/* The first one takes a table, which the next arena must not have. */
+static int after_id(struct world *w)
+{
+	__u64 id;
+
+	return raw_id(w->arena.fd, (uintptr_t)w->board->nodes, &id) ?: id == 1 ? 0 : -EUCLEAN;
+}
+
 static int call_unpin(struct world *w)
 {
 	return raw_unpin(w->arena.fd, (uintptr_t)w->board->nodes);
@@ -697,6 +712,7 @@ CALL(pin, .allocates = true, .after = call_unpin);
 CALL(unpin, .before = call_pin);
 CALL(permanent, .allocates = true);
 CALL(permanent_all, .allocates = true);
+CALL(id, .allocates = true, .after = after_id);
 CALL(roots_del, .before = before_roots_del);
 CALL(set);
 CALL(name);

@@ -191,6 +191,25 @@ void **gca_root_slot(void *object);
 void **gca_root_slot_in(gca_arena *arena, void *object);
 int gca_root_slot_free(void **slot);
 
+/*
+ * A number that stands for the object @p points into: the same for as long as it lives,
+ * wherever it moves, and never another's. For hash tables that are keyed by object. 0
+ * with errno set when it fails: EINVAL, ENOENT no object is there, ENOMEM.
+ */
+uint64_t gca_id(const void *p);
+
+/*
+ * A handle is a word that always holds the address of its object, wherever that moves, and
+ * keeps it alive: a root slot with a name of its own. Pass it around, store it anywhere;
+ * look the object up each time. NULL with errno set when there is no memory.
+ */
+typedef struct gca_handle gca_handle;
+gca_handle *gca_handle_new(void *object);
+gca_handle *gca_handle_new_in(gca_arena *arena, void *object);
+void *gca_handle_get(const gca_handle *handle);
+void gca_handle_set(gca_handle *handle, void *object);
+int gca_handle_free(gca_handle *handle);	/* -EINVAL: it is none */
+
 /* ---- Objects for ever ------------------------------------------------------ */
 
 /*

@@ -48,6 +48,16 @@ GCA_PUBLIC int gca_query(const void *p, struct gca_object *object)
 	return 0;
 }
 
+GCA_PUBLIC uint64_t gca_id(const void *p)
+{
+	struct gcarena_id arg = { .size = sizeof(arg), .addr = (uintptr_t)p };
+	struct gca_arena *arena = find_arena(p, GCA_OP_QUERY);
+
+	if (!arena || gca_ioctl(arena, GCARENA_IOC_ID, &arg, GCA_OP_QUERY))
+		return 0;
+	return arg.id;
+}
+
 /* What is behind the new end would come to light again when the object grows. */
 static void *shrink(void *p, size_t size, size_t slot)
 {

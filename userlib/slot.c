@@ -166,6 +166,34 @@ GCA_PUBLIC int gca_root_slot_free(void **slot)
 	return block ? 0 : gca_fail(GCA_OP_ROOTS, EINVAL);
 }
 
+/* ---- Handles: slots under another name ---- */
+
+GCA_PUBLIC gca_handle *gca_handle_new_in(gca_arena *arena, void *object)
+{
+	return (gca_handle *)gca_root_slot_in(arena, object);
+}
+
+GCA_PUBLIC gca_handle *gca_handle_new(void *object)
+{
+	return gca_handle_new_in(NULL, object);
+}
+
+/* The collector may change it while other threads run: not in the middle of a load. */
+GCA_PUBLIC void *gca_handle_get(const gca_handle *handle)
+{
+	return *(void *const volatile *)handle;
+}
+
+GCA_PUBLIC void gca_handle_set(gca_handle *handle, void *object)
+{
+	*(void *volatile *)handle = object;
+}
+
+GCA_PUBLIC int gca_handle_free(gca_handle *handle)
+{
+	return gca_root_slot_free((void **)handle);
+}
+
 /* The arena is being closed: its ranges have gone with its mapping. */
 void gca_slots_forget(const struct gca_arena *arena)
 {

@@ -18,12 +18,13 @@
  * @leased: see @spans
  * @listed: entries on the buckets' lists
  * @span_bytes: sum of the spans' lengths
+ * @ids: slots whose object has a number
  * @metadata: bytes of all that describes the heap
  * @used: slots with alloc set
  * @permanent: slots with permanent set
  */
 struct core_count {
-	u64 chunks, empty, spans, leased, listed, span_bytes, metadata;
+	u64 chunks, empty, spans, leased, listed, span_bytes, ids, metadata;
 	struct heap_tally used;
 	struct heap_tally permanent;
 };
@@ -64,11 +65,23 @@ static inline void core_check_permanent(const struct heap_span *span, struct cor
 	n->metadata += w * sizeof(u64);
 }
 
+/* An allocated slot whose object has a number: found as ids.c does. */
+static inline bool core_has_id(const struct gcarena_heap *heap, const struct heap_span *span,
+			       u32 index)
+{
+	u64 key = (span->start + index * span->slot_bytes) / 16 + 1;
+	const struct gcarena_ids *ids = &heap->ids;
+
+	if (!(span->words[index / 64].alloc >> index % 64 & 1))
+		return false;
+	return ids->table[find(ids, key)].key == key;
+}
+
 static inline void core_check_span(const struct gcarena_heap *heap, const struct heap_span *span,
 				   struct core_count *n)
 {
 	const struct gcarena_sizeclass *sc = &gcarena_sizeclasses[span->class];
-	u64 used = 0, at = span->start;
+	u64 used = 0, ids = 0, at = span->start;
 	unsigned int w;
 
 	for (w = 0; w < (span->nr_slots + 63) / 64; w++) {
@@ -80,6 +93,11 @@ static inline void core_check_span(const struct gcarena_heap *heap, const struct
 		used += __builtin_popcountll(span->words[w].alloc);
 	}
 	CORE_HOLDS(span->nr_used == used, at);
+	for (w = 0; heap->ids.table && w < span->nr_slots; w++)
+		ids += core_has_id(heap, span, w);
+	CORE_HOLDS(span->nr_ids == ids, at);
+	n->ids += ids;
+	w = (span->nr_slots + 63) / 64;
 	if (span->class) {
 		CORE_HOLDS(span->bytes == (u64)sc->nr_blocks * GCARENA_BLOCK_BYTES, at);
 		CORE_HOLDS(span->slot_bytes == sc->slot_bytes, at);
@@ -200,6 +218,7 @@ static inline void core_check_layouts(const struct gcarena_heap *heap, struct co
 static inline const char *core_check(struct gcarena_heap *heap, u64 held)
 {
 	struct core_count n = { .metadata = heap->nr_table * sizeof(*heap->chunks) };
+	const struct gcarena_ids *ids = &heap->ids;
 	u32 i;
 
 	core_problem[0] = 0;
@@ -209,11 +228,13 @@ static inline const char *core_check(struct gcarena_heap *heap, u64 held)
 	if (!core_problem[0])
 		core_check_buckets(heap, &n);
 	core_check_layouts(heap, &n);
+	n.metadata += ids->table ? sizeof(*ids->table) << ids->bits : 0;
 	CORE_HOLDS(heap->nr_chunks == n.chunks && heap->nr_empty == n.empty, n.chunks);
 	CORE_HOLDS(heap->nr_chunks <= heap->peak_chunks, n.chunks);
 	CORE_HOLDS(n.spans == n.listed + n.leased + held, n.spans);
 	CORE_HOLDS(heap->span_bytes == n.span_bytes, n.span_bytes);
 	CORE_HOLDS(heap->metadata_bytes == n.metadata, n.metadata);
+	CORE_HOLDS(heap->ids.nr == n.ids, n.ids);
 	CORE_HOLDS(heap->used.objects == n.used.objects, n.used.objects);
 	CORE_HOLDS(heap->used.bytes == n.used.bytes, n.used.bytes);
 	CORE_HOLDS(heap->permanent.objects == n.permanent.objects, n.permanent.objects);

@@ -14,6 +14,7 @@
 
 #include "../../kmod/sizeclass.c"
 #include "../../kmod/layout.c"
+#include "../../kmod/ids.c"
 #include "../../kmod/chunk.c"
 #include "../../kmod/permanent.c"
 #include "../../kmod/span.c"

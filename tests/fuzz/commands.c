@@ -646,3 +646,12 @@ long op_name(struct worker *w)
 		name.name[i] = below(w, DICE_VALUE, 256);
 	return command(w, choose_fd(w), GCARENA_IOC_NAME, &name, sizeof(name), NULL);
 }
+
+long op_id(struct worker *w)
+{
+	struct gcarena_id args = { .addr = choose_object(w) + below(w, DICE_VALUE, 64) };
+
+	if (one_in(w, DICE_VALUE, 4))
+		args.addr = choose_memory(w);
+	return command(w, choose_fd_of(w, args.addr), GCARENA_IOC_ID, &args, sizeof(args), NULL);
+}

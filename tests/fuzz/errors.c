@@ -31,6 +31,7 @@ static const int own[][MAX_OWN] = {
 	[_IOC_NR(GCARENA_IOC_UNPIN)] = { ENXIO, ENOENT },
 	[_IOC_NR(GCARENA_IOC_PERMANENT)] = { ENOENT },
 	[_IOC_NR(GCARENA_IOC_NAME)] = { 0 },
+	[_IOC_NR(GCARENA_IOC_ID)] = { ENOENT },
 };
 
 static bool contains(const int *list, int error)
@@ -44,7 +45,7 @@ static bool contains(const int *list, int error)
 static const char * const names[] = {
 	"INFO", "CREATE", "CLASSES", "TYPE_ADD", "REFILL", "RELEASE", "ALLOC", "FREE", "COLLECT",
 	"ROOTS_ADD", "ROOTS_DEL", "SET", "STATS", "OBJECT", "PIN", "UNPIN",
-	"PERMANENT", "NAME",
+	"PERMANENT", "NAME", "ID",
 };
 
 static bool is_command(unsigned int cmd)

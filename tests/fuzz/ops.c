@@ -23,6 +23,7 @@ const struct op_info ops[] = {
 	OP(unpin, 2),
 	OP(permanent, 1),
 	OP(name, 2),
+	OP(id, 4),
 	OP(unknown, 2),
 	OP(map, 8),
 	OP(unmap, 4),

@@ -39,6 +39,7 @@ long op_pin(struct worker *w);
 long op_unpin(struct worker *w);
 long op_permanent(struct worker *w);
 long op_name(struct worker *w);
+long op_id(struct worker *w);
 long op_unknown(struct worker *w);
 
 /* memory.c: mappings of arenas */

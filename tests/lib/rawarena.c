@@ -269,6 +269,16 @@ int raw_permanent(int fd, __u64 addr)
 	return raw_ioctl(fd, GCARENA_IOC_PERMANENT, &arg);
 }
 
+int raw_id(int fd, __u64 addr, __u64 *id)
+{
+	struct gcarena_id arg = { .size = sizeof(arg), .addr = addr };
+	int ret = raw_ioctl(fd, GCARENA_IOC_ID, &arg);
+
+	if (!ret)
+		*id = arg.id;
+	return ret;
+}
+
 int raw_refill(int fd, __u32 size_class, __u32 layout, struct gcarena_span *spans,
 	       __u32 nr)
 {

@@ -67,6 +67,7 @@ int raw_slots_del(int fd, const void *start, __u64 len);
 int raw_pin(int fd, __u64 addr);
 int raw_unpin(int fd, __u64 addr);
 int raw_permanent(int fd, __u64 addr);
+int raw_id(int fd, __u64 addr, __u64 *id);
 
 /* Up to @nr spans; returns how many. */
 int raw_refill(int fd, __u32 size_class, __u32 layout, struct gcarena_span *spans,

@@ -82,6 +82,7 @@
 #define GCARENA_IOC_UNPIN	_IO(GCARENA_IOC_TYPE, 0x0f)
 #define GCARENA_IOC_PERMANENT	_IO(GCARENA_IOC_TYPE, 0x10)
 #define GCARENA_IOC_NAME	_IO(GCARENA_IOC_TYPE, 0x11)
+#define GCARENA_IOC_ID		_IO(GCARENA_IOC_TYPE, 0x12)
 
 /**
  * enum gcarena_layout - where an object's pointers are
@@ -126,6 +127,7 @@ enum gcarena_root_mode {
 #define GCARENA_FEATURE_MAJOR		(1ULL << 10)	/* GCARENA_COLLECT_MAJOR */
 #define GCARENA_FEATURE_PERMANENT	(1ULL << 11)	/* GCARENA_IOC_PERMANENT */
 #define GCARENA_FEATURE_NAMES		(1ULL << 12)	/* GCARENA_IOC_NAME */
+#define GCARENA_FEATURE_IDS		(1ULL << 13)	/* GCARENA_IOC_ID */
 
 /* Values of gc_percent */
 #define GCARENA_GC_PERCENT_DEFAULT	0	/* at creation: take the default, 100 */
@@ -606,6 +608,31 @@ struct gcarena_permanent {
 	__u32 size;
 	__u32 flags;
 	__aligned_u64 addr;
+};
+
+/**
+ * struct gcarena_id - a number that stands for an object (GCARENA_IOC_ID)
+ * @size: sizeof(struct gcarena_id)
+ * @flags: must be zero
+ * @addr: any address inside the object
+ * @id: out: its number, never 0
+ *
+ * An object has the same number for as long as it lives, wherever it moves, in all
+ * processes. It gets one when it is first asked for; numbers count up, and no two objects
+ * of an arena ever have the same, dead ones included. For tables that are keyed by
+ * object. Costs kernel memory until the object is dead: 16 to 64 bytes.
+ *
+ * Of a slot that a thread holds, the number ends when it is freed by FREE (EBUSY), or
+ * given back unused; not when the thread sets its bit without a word.
+ *
+ * Errors besides the common ones: EINVAL @addr is not in the arena; ENOENT no object is
+ * there.
+ */
+struct gcarena_id {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 addr;
+	__aligned_u64 id;
 };
 
 /**
