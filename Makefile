@@ -456,15 +456,17 @@ $(B)/core-tsan/%: tests/%.c $(CORE_DEPS) Makefile | $(HARNESS)
 #
 # Boots. fast: under everything that is quick. leaks: the same and kmemleak, which looks
 # for what nobody points to, after the module has gone. Both together are the default,
-# and take twenty minutes on a machine that has nothing else to do. long: as fast,
+# and take half an hour on a machine that has nothing else to do. long: as fast,
 # programs that take minutes each. small: as if there were no huge pages, so that all
 # chunks are made of single ones. thorough: with what is slow as well (objects, poison).
 # DEBUG_PASSES chooses boots, TESTS_ONLY programs; DEBUG_LIMIT is a program's, in seconds.
 
 DEBUG_PASSES    ?= fast leaks
 DEBUG_LIMIT     ?= 900
-DEBUG_FAST      ?= tests/kunit/results events verify minor quiet mmap_collect abi_torn abi_matrix \
-		   abi_fuzz lib_threads world_eintr world_life world_roots world_storm fault_nth
+DEBUG_FAST      ?= tests/kunit/results events verify minor quiet concurrent parallel permanent \
+		   dirty_io compact netlink netlink_events memory_limit collect_kinds \
+		   mmap_collect abi_torn abi_matrix abi_fuzz lib_threads world_eintr \
+		   world_life world_roots world_storm fault_nth
 DEBUG_LEAKS     ?= abi_alloc module_unload kill_collect
 DEBUG_LONG      ?= mmap_abuse lib_roots lib_graphs
 DEBUG_SMALL     ?= abi_alloc mmap_abuse lib_graphs lib_oracle world_storm
@@ -523,7 +525,7 @@ RACES_DIR  = $(shell tools/debug-kernel --kcsan --print 2>/dev/null)
 RACES_FARM = $(B)/kmod-races
 # An emulated CPU is slow: half a millisecond for the other side of a race to show up.
 races_boot := pci=noacpi kcsan.skip_watch=2000 kcsan.udelay_task=500
-RACES     ?= concurrent compact netlink lib_threads world_storm mmap_collect events abi_fuzz
+RACES     ?= concurrent parallel compact netlink lib_threads world_storm mmap_collect events abi_fuzz
 
 check-races: setup
 	@tools/debug-kernel --kcsan >/dev/null

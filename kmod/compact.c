@@ -26,8 +26,9 @@
  *	slots	|adbe|cp..|free|free|
  *
  * Permanent objects stay, and so do the others in their spans: who wants them together
- * compacts before. Spans that a thread holds are moved neither out of nor into; nor are large ones, and
- * those with a page that is pinned for I/O. But pointers in their objects are updated.
+ * compacts before. Spans that a thread holds are moved neither out of nor into; nor are
+ * large ones, and those with a page that is pinned for I/O. But pointers in their objects
+ * are updated.
  *
  * Forwarding: for each span that is emptied a table of where its objects go, found through
  * a table of blocks. Nothing is kept in the objects themselves, which the program, or

@@ -69,7 +69,7 @@ struct heap_slot_word {
  * @link: on one of its bucket's lists, unless leased
  * @permanent: a bit for each slot, set if its object is permanent; NULL: none is
  * @magic: see struct gcarena_sizeclass; 0 for a large object: all is slot 0
- * @nr_slots: number of slots
+ * @nr_slots: number of slots: 4096 at most, and descriptors of small ones are to stay small
  * @nr_used: number of set alloc bits
  * @nr_ids: slots whose objects have a number; see ids.c
  * @epoch: heap->epoch when it was last swept; see sweep.c
@@ -89,12 +89,12 @@ struct heap_span {
 	struct list_head link;
 	u64 *permanent;
 	u32 magic;
-	u32 nr_slots;
-	u32 nr_used;
-	u32 nr_ids;
 	u32 epoch;
-	u8 class;
-	bool zeroed;
+	u16 nr_slots;
+	u16 nr_used;
+	u16 nr_ids;
+	u8 class : 7;
+	u8 zeroed : 1;
 	bool rescan;
 	struct heap_slot_word words[];
 };

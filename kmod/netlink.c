@@ -401,7 +401,7 @@ static int arena_set(struct sk_buff *skb, struct genl_info *info)
 	if (some) {
 		ret = set_patiently(skb, info, arena);
 	} else {
-		GENL_SET_ERR_MSG(info, "nothing to set: say limit, min_heap, gc_percent or memory_limit");
+		GENL_SET_ERR_MSG(info, "nothing to set: limit, min_heap, gc_percent, memory_limit");
 		ret = -EINVAL;
 	}
 	gcarena_find_end(arena);

@@ -66,7 +66,8 @@ static int put_times(struct sk_buff *skb, const struct gcarena *arena)
 	       put_u64(skb, GCARENA_A_EVENT_ROOT_NS, c->root_total_ns - b->root_total_ns) ?:
 	       put_u64(skb, GCARENA_A_EVENT_MARK_NS, c->mark_total_ns - b->mark_total_ns) ?:
 	       put_u64(skb, GCARENA_A_EVENT_DIRTY_NS, c->dirty_total_ns - b->dirty_total_ns) ?:
-	       put_u64(skb, GCARENA_A_EVENT_COMPACT_NS, c->compact_total_ns - b->compact_total_ns) ?:
+	       put_u64(skb, GCARENA_A_EVENT_COMPACT_NS,
+		       c->compact_total_ns - b->compact_total_ns) ?:
 	       put_u64(skb, GCARENA_A_EVENT_TRACE_NS, c->concurrent_ns - b->concurrent_ns) ?:
 	       put_u64(skb, GCARENA_A_EVENT_ASSIST_NS, c->assist_ns - b->assist_ns) ?:
 	       put_u64(skb, GCARENA_A_EVENT_ROUNDS, c->rounds - b->rounds) ?:

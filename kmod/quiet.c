@@ -156,14 +156,15 @@ static void make_quiet(struct gcarena *arena, u32 first, u32 nr)
 /* Is there news for a walk? */
 static bool walk_begin(struct gcarena *arena)
 {
+	const struct gcarena_counters *c = &arena->counters;
 	struct gcarena_quiet *q = &arena->quiet;
 
-	if (q->seen_looks == arena->counters.dirty_passes || q->seen_cycles == arena->counters.cycles)
+	if (q->seen_looks == c->dirty_passes || q->seen_cycles == c->cycles)
 		return false;
 	q->walking = true;
 	q->pos = 0;
-	q->seen_looks = arena->counters.dirty_passes;
-	q->seen_cycles = arena->counters.cycles;
+	q->seen_looks = c->dirty_passes;
+	q->seen_cycles = c->cycles;
 	return true;
 }
 

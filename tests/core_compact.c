@@ -164,7 +164,7 @@ TEST_F(core, spans_come_down)
 	EXPECT_EQ(6 * MIB, gcarena_chunks_release(&self->heap, 0));
 	EXPECT_EQ(2, self->heap.top);
 	EXPECT_EQ(3 * MIB / 1024, c.moved.objects);
-	EXPECT_FALSE(gcarena_heap_resolve(&self->heap, 0).span->zeroed);
+	EXPECT_FALSE(!!gcarena_heap_resolve(&self->heap, 0).span->zeroed);
 	EXPECT_EQ(0, first_told);
 	EXPECT_EQ(3 * MIB >> PAGE_SHIFT, nr_told);
 	EXPECT_WHOLE(&self->heap, 0);

@@ -333,8 +333,8 @@ TEST(no_more_than_half_of_the_time)
 {
 	static const u64 costs[] = { MS / 10, MS, 70 * MS, 800 * MS, 3000 * MS, 20000 * MS };
 	const u64 total = 400000 * MS;
+	u64 run, all, least;
 	unsigned int i;
-	u64 run, all;
 
 	for (i = 0; i < ARRAY_SIZE(costs); i++) {
 		for (run = MS / 20; run < 100000 * MS; run *= 3) {
@@ -342,11 +342,9 @@ TEST(no_more_than_half_of_the_time)
 			/* Half, the second to spare, and the last one. */
 			ASSERT_LE(all, total / 2 + 1000 * MS + 2 * costs[i]);
 			/* And it is not kept from what it may do. */
-			if (run >= costs[i]) {
-				ASSERT_LE(total / (run + costs[i]) * costs[i], all);
-			} else if (10 * costs[i] < total) {
-				ASSERT_LE(total / 2 - total / 8, all);
-			}
+			least = run >= costs[i] ? total / (run + costs[i]) * costs[i] :
+				10 * costs[i] < total ? total / 2 - total / 8 : 0;
+			ASSERT_LE(least, all);
 		}
 	}
 }

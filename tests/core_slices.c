@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A trace in slices, and a program that runs in between: it makes objects, frees them, makes
- * some permanent, moves pointers about, and has the pages that it wrote noted. At the end the trace must
- * have found all that can be reached, as a walk over the test's own record tells, and
- * nothing that it still referred to may have gone.
+ * some permanent, moves pointers about, and has the pages that it wrote noted. At the end
+ * the trace must have found all that can be reached, as a walk over the test's own record
+ * tells, and nothing that it still referred to may have gone.
  */
 #include "core/fixture.h"
 

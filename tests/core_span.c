@@ -89,17 +89,17 @@ TEST_F(core, zeroed_means_zero)
 
 	ASSERT_FALSE(IS_ERR(a));
 	start = a->start;
-	EXPECT_TRUE(a->zeroed);
+	EXPECT_TRUE(!!a->zeroed);
 	gcarena_span_take(&self->heap, a, taken);
-	EXPECT_TRUE(a->zeroed);
+	EXPECT_TRUE(!!a->zeroed);
 	gcarena_span_put(&self->heap, a, taken, taken);
-	EXPECT_FALSE(a->zeroed);
+	EXPECT_FALSE(!!a->zeroed);
 	gcarena_span_settle(&self->heap, a);
 	a = span_new(&self->heap, self->heap.layouts[0], 4);
 	EXPECT_EQ(start, a->start);
-	EXPECT_FALSE(a->zeroed);
+	EXPECT_FALSE(!!a->zeroed);
 	b = span_new(&self->heap, self->heap.layouts[0], 4);
-	EXPECT_TRUE(b->zeroed);
+	EXPECT_TRUE(!!b->zeroed);
 	gcarena_span_destroy(&self->heap, b);
 	gcarena_span_destroy(&self->heap, a);
 	EXPECT_WHOLE(&self->heap, 0);

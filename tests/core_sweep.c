@@ -159,7 +159,7 @@ TEST_F(core, next_of_a_bucket)
 	for (i = 0; i < 3; i++) {
 		span = gcarena_sweep_next(&self->heap, bucket);
 		ASSERT_NE(NULL, span);
-		EXPECT_EQ(20, span->class);
+		EXPECT_EQ(20, (u32)span->class);
 		EXPECT_EQ(0, span->nr_used);
 		EXPECT_WHOLE(&self->heap, 1);
 		gcarena_span_settle(&self->heap, span);

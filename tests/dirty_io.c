@@ -301,7 +301,7 @@ FIXTURE_TEARDOWN(dirty_io)
 
 /* With @percent there are collections by themselves. */
 static void arena_begin(struct __test_metadata *_metadata, FIXTURE_DATA(dirty_io) *self,
-		       int percent, bool with_ring)
+			int percent, bool with_ring)
 {
 	struct gca_options options = {
 		.size = sizeof(options), .root_mode = GCA_ROOTS_EXPLICIT,

@@ -167,8 +167,9 @@ TEST_F_TIMEOUT(memory_limit, near, 120)
 	EXPECT_LE(8, after.cycles);
 	/* Spans that are full but for a few slots may take a chunk or two. */
 	EXPECT_LE(self->held_max, LIMIT + 4 * MIB);
-	TH_LOG("%llu KiB held at most, %llu cycles, %llu times beyond", self->held_max / KIB,
-	       after.cycles, after.limit_exceeded);
+	TH_LOG("%llu KiB held at most, %llu cycles, %llu times beyond",
+	       (unsigned long long)self->held_max / KIB, after.cycles,
+	       after.limit_exceeded);
 }
 
 TEST_F_TIMEOUT(memory_limit, above, 240)
@@ -185,7 +186,8 @@ TEST_F_TIMEOUT(memory_limit, above, 240)
 	/* Half of the time and a second; pauses alone are less than that. */
 	collected = after.pause_total_ns + after.concurrent_ns;
 	TH_LOG("%llu ms of %llu ms collecting, %llu cycles; %llu MiB held at most",
-	       collected / 1000000, all / 1000000, after.cycles, self->held_max / MIB);
+	       (unsigned long long)collected / 1000000, (unsigned long long)all / 1000000,
+	       after.cycles, (unsigned long long)self->held_max / MIB);
 	EXPECT_LE(collected, all / 2 + 1500000000ULL);
 	/* Beyond it, but not without bounds: collections are seldom, but there are some. */
 	EXPECT_GE(256 * MIB, self->held_max);

@@ -336,6 +336,7 @@ TEST_F(permanent, given_back_as_unused)
 
 struct maker {
 	gca_arena *arena;
+	uint64_t **root;
 	uint64_t made[MADE];
 	atomic_uint nr;
 	pthread_t thread;
@@ -350,9 +351,12 @@ static void *make_some(void *data)
 	for (i = 0; i < MADE; i++) {
 		uint64_t p = object_new(m->arena);
 
+		/* Until then it is kept as others are: the next one may end p's span's lease. */
+		*m->root = reveal(p);
 		link_to(p, 2, object_new(m->arena));
 		if (gca_make_permanent(reveal(p)))
 			break;
+		*m->root = NULL;
 		link_to(p, 3, object_new(m->arena));
 		m->made[i] = p;
 		atomic_store(&m->nr, i + 1);
@@ -364,7 +368,7 @@ static void *make_some(void *data)
 
 TEST_F_TIMEOUT(permanent, made_beside_collections, 300)
 {
-	struct maker m = { .arena = self->arena };
+	struct maker m = { .arena = self->arena, .root = &self->root[1] };
 	unsigned int i, n = 0;
 
 	/* Something to trace. */

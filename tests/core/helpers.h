@@ -59,7 +59,7 @@ static inline void *core_helper_thread(void *unused)
 
 void gcarena_helper_init(struct gcarena_helper *helper)
 {
-	helper->work = (struct work_struct) { CORE_HELPER_AWAY };
+	helper->work = (struct work_struct) { .state = CORE_HELPER_AWAY };
 }
 
 /* Under core_helpers_lock. It may have left the trace, and be on its way back here. */

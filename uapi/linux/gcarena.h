@@ -426,8 +426,9 @@ struct gcarena_alloc {
  * Errors besides the common ones: EINVAL @addr is inside an object, not at its
  * start, or not in the arena; ENOENT no object is there (freed already, or
  * collected); EBUSY the slot was handed out free to a thread that still has the
- * span: only that thread knows its state; EPERM the object is permanent. A thread puts slots of its own spans
- * back by setting their bits; those of others are left to the collector.
+ * span: only that thread knows its state; EPERM the object is permanent. A thread puts
+ * slots of its own spans back by setting their bits; those of others are left to the
+ * collector.
  */
 struct gcarena_free {
 	__u32 size;
