@@ -371,7 +371,8 @@ CLANG      ?= clang
 check-core: core-units core-race $(CORE_FUZZ)
 	@FUZZ_RUNS=2000 FUZZ_SEED=1 tests/core/run-fuzz $(CORE_FUZZ)
 
-core-units: $(CORE_UNITS)
+# The benchmark of the core has its own way to link these sources: it must not be forgotten.
+core-units: $(CORE_UNITS) $(B)/bench/core_mark
 	@tests/run $(CORE_UNITS)
 
 $(B)/core/core_%: tests/core_%.c $(CORE_DEPS) Makefile | $(HARNESS)

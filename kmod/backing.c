@@ -31,7 +31,8 @@ struct page *gcarena_gap_page;
 /**
  * struct backing - pages of a chunk
  * @contiguous: all are one block; @pages is not used then
- * @quiet: see quiet.c. Set under backing_lock for writing, cleared under it for reading
+ * @quiet: see quiet.c. Set under backing_lock for writing, cleared under it for reading or
+ *	under the heap lock
  * @whole: a page fault maps all of it: it was quiet once
  * @nap: what quiet.c knows about it
  * @populated_for: id of the mapping that @populated is about

@@ -184,12 +184,14 @@ struct heap_id {
  * struct gcarena_ids - the numbers of objects that were asked for one; see ids.c
  * @table: 2 to the power of @bits entries, or NULL
  * @bits: see @table
+ * @multiplier: of the hash function: a random odd number, another for each table
  * @nr: entries in use
  * @last: the newest number
  */
 struct gcarena_ids {
 	struct heap_id *table;
 	u32 bits;
+	u64 multiplier;
 	u64 nr;
 	u64 last;
 };

@@ -7,8 +7,9 @@
  * count up and are never given twice in an arena, so a stale one is never mistaken for
  * another object's. They are in one hash table, keyed by where the object is: open
  * addressing, so that an entry can be removed and entered anew without memory, and
- * moving cannot fail. (Java and Go hash by address or by a word in the object's header;
- * here addresses change, and there is no header.)
+ * moving cannot fail. Hashing is multiply-shift (Dietzfelbinger et al., 1997). (Java and
+ * Go hash by address or by a word in the object's header; here addresses change, and
+ * there is no header.)
  *
  * Invariants: span->nr_ids is the number of its slots that are in the table, and all of
  * those are allocated; ids->nr is the sum over all spans. The table is never full.
@@ -33,9 +34,10 @@ static u64 nr_entries(const struct gcarena_ids *ids)
 	return ids->table ? BIT_ULL(ids->bits) : 0;
 }
 
+/* The program places its objects: it must not know which of them meet in one entry. */
 static u64 home_of(const struct gcarena_ids *ids, u64 key)
 {
-	return (key * 0x9e3779b97f4a7c15ULL) >> (64 - ids->bits);
+	return (key * ids->multiplier) >> (64 - ids->bits);
 }
 
 static u64 next_entry(const struct gcarena_ids *ids, u64 at)
@@ -97,6 +99,7 @@ static int resize(struct gcarena_heap *heap, u32 bits)
 	struct gcarena_ids *old = &heap->ids, new = { .bits = bits, .last = old->last };
 	u64 i;
 
+	new.multiplier = get_random_u64() | 1;
 	new.table = kvcalloc(BIT_ULL(bits), sizeof(*new.table), GCARENA_GFP);
 	if (!new.table)
 		return -ENOMEM;

@@ -13,8 +13,8 @@
 #include <linux/pseudo_fs.h>
 
 #include "arena.h"
-#include "fault.h"
 #include "collect.h"
+#include "fault.h"
 #include "netlink.h"
 #include "park.h"
 

@@ -20,6 +20,7 @@
 #include <linux/overflow.h>
 #include <linux/prefetch.h>
 #include <linux/processor.h>
+#include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>

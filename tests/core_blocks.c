@@ -442,7 +442,7 @@ TEST_F(core, one_block_is_left)
 	core_fail_after = -1;
 	c = gcarena_span_create(&self->heap, self->heap.layouts[1], GCARENA_CLASS_LARGE, MIB);
 	ASSERT_FALSE(IS_ERR(c));
-	EXPECT_EQ(1, (int)c->zeroed);
+	EXPECT_TRUE(!!c->zeroed);
 	EXPECT_EQ(0, self->heap.nr_absent);
 	gcarena_span_destroy(&self->heap, b);
 	gcarena_span_destroy(&self->heap, c);

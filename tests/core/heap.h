@@ -10,22 +10,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
-#include "core/platform.h"
-
-#include "../../kmod/sizeclass.c"
-#include "../../kmod/layout.c"
-#include "../../kmod/ids.c"
-#include "../../kmod/chunk.c"
-#include "../../kmod/permanent.c"
-#include "../../kmod/span.c"
-#include "../../kmod/sweep.c"
-#include "../../kmod/mark.c"
-#include "../../kmod/crew.c"
-#include "../../kmod/compact.c"
-#include "../../kmod/remember.c"
-#include "../../kmod/pacer.c"
-
-#include "core/helpers.h"
+#include "core/sources.h"
 
 #define MIB		(1024UL * 1024)
 #define GUARD		4096UL

@@ -312,6 +312,17 @@ static inline void kmem_cache_destroy(struct kmem_cache *cache)
 #define struct_size(p, member, n) (sizeof(*(p)) + (n) * sizeof(*(p)->member))
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof(*(a)))
 
+/* The same numbers each time: what a test finds, it finds again. (splitmix64, Steele, 2014) */
+static inline u64 get_random_u64(void)
+{
+	static u64 state;
+	u64 z = (state += 0x9e3779b97f4a7c15ULL);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+	return z ^ (z >> 31);
+}
+
 /* ---- Threads ---- */
 
 #define cond_resched()		((void)0)
