@@ -103,11 +103,26 @@ int gcarena_compact_init_none(struct gcarena_compact *c, struct gcarena_heap *he
 	return 0;
 }
 
-/* Objects of chunk @index may move. Return: 0 or -ENOMEM. */
-int gcarena_compact_add(struct gcarena_compact *c, u32 index)
+/* Objects of a chunk may move. */
+static int chunk_add(struct gcarena_compact *c, u32 index)
 {
 	c->chunks[index] = kvcalloc(1, sizeof(*c->chunks[index]), GCARENA_GFP);
 	return c->chunks[index] ? 0 : -ENOMEM;
+}
+
+/**
+ * gcarena_compact_add() - a chunk is to be emptied, and nothing is to be moved into it
+ * @c: the compaction, of some chunks
+ * @index: the chunk. It may be gone; or be a new one, that was not set apart: it is now
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gcarena_compact_add(struct gcarena_compact *c, u32 index)
+{
+	if (index >= c->nr_chunks || !c->heap->chunks[index])
+		return 0;
+	c->heap->chunks[index]->apart = true;
+	return chunk_add(c, index);
 }
 
 /* Prepare a compaction of all there is. Return: as gcarena_compact_init_none(). */
@@ -118,7 +133,7 @@ int gcarena_compact_init(struct gcarena_compact *c, struct gcarena_heap *heap)
 
 	for (i = 0; i < c->nr_chunks && !ret; i++) {
 		if (heap->chunks[i])
-			ret = gcarena_compact_add(c, i);
+			ret = chunk_add(c, i);
 	}
 	if (ret)
 		gcarena_compact_destroy(c);
@@ -717,8 +732,8 @@ static int plan_region_span(struct gcarena_compact *c, struct heap_span *span)
 
 /**
  * gcarena_compact_plan_region() - plan to empty what can be emptied of a chunk
- * @c: the compaction, with the chunk and all pins; the heap is swept
- * @index: the chunk
+ * @c: the compaction, with all chunks that are to be emptied and all pins; the heap is swept
+ * @index: the chunk. It may be gone
  * @budget: most bytes of objects to move, but for one span; what is planned is taken off
  *
  * Return: 0: there is nothing left to do in there; -EAGAIN: the budget is used up;
@@ -731,6 +746,8 @@ int gcarena_compact_plan_region(struct gcarena_compact *c, u32 index, u64 *budge
 	u64 bytes;
 	int ret;
 
+	if (index >= c->nr_chunks || !c->chunks[index])
+		return 0;
 	while ((span = span_in_chunk(c, index, &block))) {
 		if (!may_move(c, span))
 			continue;

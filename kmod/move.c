@@ -84,11 +84,8 @@ int gcarena_move_begin_regions(struct gcarena *arena, const struct remember_regi
 {
 	int ret = begin(arena, gcarena_compact_init_none);
 
-	while (!ret && nr--) {
-		/* What is above the heap's end by now is empty. */
-		if (regions[nr].chunk < arena->move->compact.nr_chunks)
-			ret = gcarena_compact_add(&arena->move->compact, regions[nr].chunk);
-	}
+	while (!ret && nr--)
+		ret = gcarena_compact_add(&arena->move->compact, regions[nr].chunk);
 	return ret;
 }
 
@@ -241,11 +238,11 @@ static int plan_regions(struct gcarena_compact *c, const struct remember_region 
 	u32 i;
 
 	for (i = 0; i < nr; i++) {
-		if (!regions[i].given_up && regions[i].chunk < c->nr_chunks)
+		if (!regions[i].given_up)
 			gcarena_compact_pin_cards(c, &regions[i]);
 	}
 	for (i = 0; i < nr && !ret; i++) {
-		if (!regions[i].given_up && regions[i].chunk < c->nr_chunks)
+		if (!regions[i].given_up)
 			ret = gcarena_compact_plan_region(c, regions[i].chunk, &budget);
 		*done += !ret;
 	}

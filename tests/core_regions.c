@@ -299,12 +299,71 @@ TEST_F_TIMEOUT(core, regions_change_meanwhile, 120)
 	EXPECT_LT(0, gcarena_chunks_release(&self->heap, 0));
 	EXPECT_EQ(NULL, self->heap.chunks[r.regions[1].chunk]);
 	w->nr = 0;	/* some of what is left points to them */
-	gcarena_region_done(&r, &r.regions[r.next++]);
+	ASSERT_EQ(0, empty_regions(_metadata, w, &r, 1, U64_MAX, &moved));
+	EXPECT_EQ(0, moved);
+	EXPECT_EQ(2, r.next);
 	ASSERT_EQ(0, empty_regions(_metadata, w, &r, 1, U64_MAX, &moved));
 	EXPECT_LT(0, moved);
 	gcarena_remember_destroy(&r);
 	core_wrote = NULL;
 	ASSERT_STREQ("", core_check(&self->heap, 0));
+}
+
+/* Free nodes: all in chunk @index, or of the others so many in a hundred. */
+static void free_nodes(struct world *w, u32 index, u32 percent)
+{
+	struct heap_slot slot;
+	u32 i, nr = 0;
+
+	for (i = 0; i < w->nr; i++) {
+		if (index == NONE ? next_random(&w->seed) % 100 >= percent :
+		    w->nodes[i].offset >> GCARENA_CHUNK_SHIFT != index) {
+			w->nodes[nr++] = w->nodes[i];
+			continue;
+		}
+		slot = gcarena_heap_resolve(w->heap, w->nodes[i].offset);
+		gcarena_slot_free(w->heap, &slot);
+	}
+	w->nr = nr;
+}
+
+/*
+ * One is given back, and made anew, before its turn comes: nobody has set it apart. It must
+ * not be filled by the same step that empties it.
+ */
+TEST_F_TIMEOUT(core, region_that_is_made_anew, 120)
+{
+	struct gcarena_remember r;
+	struct world *w = &world;
+	u32 first, before;
+	u64 moved = 0;
+
+	world_open(_metadata, w, &self->heap, 17);
+	w->marked = false;
+	populate(_metadata, w, MAX_NODES - 10, 0);
+	free_nodes(w, NONE, 90);
+	ASSERT_EQ(0, gcarena_remember_init(&r, &self->heap, 64, PLENTY));
+	ASSERT_EQ(0, gcarena_remember_choose(&r, U64_MAX));
+	ASSERT_LT(3, r.nr);
+	ASSERT_EQ(0, gcarena_remember_some(&r, U64_MAX));
+	memset(dirty, 0, sizeof(dirty));
+	core_wrote = set_dirty;
+	first = r.regions[0].chunk;
+	free_nodes(w, first, 0);
+	gcarena_chunks_release(&self->heap, 0);
+	ASSERT_EQ(NULL, self->heap.chunks[first]);
+	for (before = w->nr; !self->heap.chunks[first]; before = w->nr)
+		populate(_metadata, w, before + 10, 0);
+	populate(_metadata, w, w->nr + 400, 0);
+	free_nodes(w, NONE, 50);
+	ASSERT_FALSE(self->heap.chunks[first]->apart);
+	all_live(w);
+	check_world(_metadata, w);
+	ASSERT_EQ(0, empty_regions(_metadata, w, &r, r.nr, U64_MAX, &moved));
+	gcarena_remember_destroy(&r);
+	core_wrote = NULL;
+	EXPECT_LT(0, moved);
+	check_world(_metadata, w);
 }
 
 /* Popular ones are left alone, and so is what they point to. */
