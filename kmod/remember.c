@@ -96,7 +96,7 @@ struct worth {
 
 static bool may_ever_move(const struct heap_span *span)
 {
-	return !span->lease && span->class != GCARENA_CLASS_LARGE &&
+	return !span->lease && span->class != GCARENA_CLASS_LARGE && !span->permanent &&
 	       span->layout->scan != GCARENA_SCAN_ALL;
 }
 
