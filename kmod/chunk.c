@@ -60,6 +60,7 @@ static void chunk_destroy(struct gcarena_heap *heap, u32 index)
 	heap->nr_chunks--;
 	heap->nr_empty--;
 	heap->nr_absent -= nr_absent;
+	heap->nr_absent_idle -= nr_absent;
 	heap->first_fit = min(heap->first_fit, index);
 }
 
@@ -148,8 +149,10 @@ static void chunk_take(struct gcarena_heap *heap, u32 index, unsigned int first,
 {
 	struct heap_chunk *chunk = heap->chunks[index];
 
-	if (!chunk->nr_used)
+	if (!chunk->nr_used) {
 		heap->nr_empty--;
+		heap->nr_absent_idle -= chunk->nr_absent;
+	}
 	chunk->nr_used += nr;
 	bitmap_set(chunk->used, first, nr);
 }
@@ -160,8 +163,10 @@ static void chunk_put(struct gcarena_heap *heap, u32 index, unsigned int first, 
 
 	bitmap_clear(chunk->used, first, nr);
 	chunk->nr_used -= nr;
-	if (!chunk->nr_used)
+	if (!chunk->nr_used) {
 		heap->nr_empty++;
+		heap->nr_absent_idle += chunk->nr_absent;
+	}
 	/* An upper bound is enough; it is corrected when a search fails. */
 	chunk->longest_free = GCARENA_CHUNK_BLOCKS - chunk->nr_used;
 	heap->first_fit = min(heap->first_fit, index);
@@ -211,6 +216,8 @@ static int chunk_revive(struct gcarena_heap *heap, u32 index)
 	if (ret)
 		return ret;
 	heap->nr_absent -= nr;
+	if (!chunk->nr_used)
+		heap->nr_absent_idle -= nr;
 	chunk->nr_absent = 0;
 	chunk->longest_free = GCARENA_CHUNK_BLOCKS - chunk->nr_used;
 	return 0;

@@ -195,9 +195,8 @@ static int evacuation_begin(struct gcarena *arena)
 static u32 fragmentation(const struct gcarena *arena)
 {
 	const struct gcarena_heap *heap = &arena->heap;
-	u64 held = gcarena_heap_held(heap), empty = (u64)heap->nr_empty << GCARENA_CHUNK_SHIFT;
+	u64 held = gcarena_heap_held(heap) - gcarena_heap_idle(heap);
 
-	held -= min(held, empty);
 	return held ? div64_u64((held - min(held, heap->old.bytes)) * 100, held) : 0;
 }
 

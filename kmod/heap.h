@@ -207,6 +207,7 @@ struct gcarena_ids {
  * @nr_chunks: chunks there are
  * @nr_empty: of these, chunks without a span
  * @nr_absent: blocks of all these whose memory was given back
+ * @nr_absent_idle: of these, blocks of chunks without a span
  * @peak_chunks: most there ever were
  * @first_fit: no chunk below this index has a free block
  * @layouts: by number, @nr_layouts of them in room for @room_layouts
@@ -240,6 +241,7 @@ struct gcarena_heap {
 	u32 nr_chunks;
 	u32 nr_empty;
 	u32 nr_absent;
+	u32 nr_absent_idle;
 	u32 peak_chunks;
 	u32 first_fit;
 	struct heap_layout **layouts;
@@ -345,6 +347,13 @@ static inline u64 gcarena_heap_held(const struct gcarena_heap *heap)
 {
 	return ((u64)READ_ONCE(heap->nr_chunks) << GCARENA_CHUNK_SHIFT) -
 	       ((u64)READ_ONCE(heap->nr_absent) << GCARENA_BLOCK_SHIFT);
+}
+
+/* Of that, bytes in chunks without a span. */
+static inline u64 gcarena_heap_idle(const struct gcarena_heap *heap)
+{
+	return ((u64)heap->nr_empty << GCARENA_CHUNK_SHIFT) -
+	       ((u64)heap->nr_absent_idle << GCARENA_BLOCK_SHIFT);
 }
 
 static inline unsigned int gcarena_block_of(u64 offset)

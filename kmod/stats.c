@@ -19,7 +19,7 @@ static void fill_heap(const struct gcarena_heap *heap, struct gcarena_stats *sta
 	stats->span_bytes = heap->span_bytes;
 	stats->backing_bytes = gcarena_heap_held(heap);
 	stats->backing_peak = (u64)heap->peak_chunks << GCARENA_CHUNK_SHIFT;
-	stats->idle_bytes = (u64)heap->nr_empty << GCARENA_CHUNK_SHIFT;
+	stats->idle_bytes = gcarena_heap_idle(heap);
 	stats->metadata_bytes = heap->metadata_bytes;
 	stats->old_objects = heap->old.objects;
 	stats->old_bytes = heap->old.bytes;

@@ -311,6 +311,8 @@ struct census {
 	u64 span_bytes;
 	u32 chunks;
 	u32 empty;
+	u32 absent;
+	u32 absent_idle;
 };
 
 #define EXPECT(condition, what, offset) \
@@ -431,6 +433,8 @@ static int check_chunk(const struct gcarena_heap *heap, u32 index, struct census
 	}
 	census->chunks++;
 	census->empty += !used;
+	census->absent += absent;
+	census->absent_idle += used ? 0 : absent;
 	return ret ?: EXPECT(used == chunk->nr_used, "chunk", offset) ?:
 	       EXPECT(absent == chunk->nr_absent, "chunk", offset);
 }
@@ -453,6 +457,8 @@ int gcarena_verify_heap(struct gcarena_heap *heap)
 	}
 	return ret ?: EXPECT(census.chunks == heap->nr_chunks, "heap", 0) ?:
 	       EXPECT(census.empty == heap->nr_empty, "heap", 0) ?:
+	       EXPECT(census.absent == heap->nr_absent, "heap", 0) ?:
+	       EXPECT(census.absent_idle == heap->nr_absent_idle, "heap", 0) ?:
 	       EXPECT(census.objects == heap->used.objects, "heap", 0) ?:
 	       EXPECT(census.bytes == heap->used.bytes, "heap", 0) ?:
 	       EXPECT(census.old == heap->old.objects, "heap", 0) ?:

@@ -20,12 +20,13 @@
  * @span_bytes: sum of the spans' lengths
  * @ids: slots whose object has a number
  * @absent: blocks that were given back
+ * @absent_idle: of these, blocks of chunks without a span
  * @metadata: bytes of all that describes the heap
  * @used: slots with alloc set
  * @permanent: slots with permanent set
  */
 struct core_count {
-	u64 chunks, empty, spans, leased, listed, span_bytes, ids, absent, metadata;
+	u64 chunks, empty, spans, leased, listed, span_bytes, ids, absent, absent_idle, metadata;
 	struct heap_tally used;
 	struct heap_tally permanent;
 };
@@ -160,6 +161,7 @@ static inline void core_check_chunk(const struct gcarena_heap *heap, u32 index,
 	CORE_HOLDS(chunk->nr_scanned == scanned, index);
 	CORE_HOLDS(chunk->nr_absent == absent, index);
 	n->absent += absent;
+	n->absent_idle += used ? 0 : absent;
 	CORE_HOLDS(chunk->longest_free >= longest, index);
 	CORE_HOLDS(index < heap->top, index);
 	CORE_HOLDS(index >= heap->first_fit || !longest, index);
@@ -241,6 +243,7 @@ static inline const char *core_check(struct gcarena_heap *heap, u64 held)
 	CORE_HOLDS(heap->metadata_bytes == n.metadata, n.metadata);
 	CORE_HOLDS(heap->ids.nr == n.ids, n.ids);
 	CORE_HOLDS(heap->nr_absent == n.absent, n.absent);
+	CORE_HOLDS(heap->nr_absent_idle == n.absent_idle, n.absent_idle);
 	CORE_HOLDS(heap->used.objects == n.used.objects, n.used.objects);
 	CORE_HOLDS(heap->used.bytes == n.used.bytes, n.used.bytes);
 	CORE_HOLDS(heap->permanent.objects == n.permanent.objects, n.permanent.objects);
