@@ -168,6 +168,19 @@ int gcarena_dirty_add(struct gcarena *arena, struct gcarena_dirty *dirty,
 	return 0;
 }
 
+/* Count some memory as written. Return: 0 or -ENOMEM. */
+int gcarena_dirty_note(struct gcarena *arena, struct gcarena_dirty *dirty, u64 start, u64 bytes)
+{
+	u64 first = start >> PAGE_SHIFT, end = (start + bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	int ret = dirty_grow(arena, dirty);
+
+	if (ret)
+		return ret;
+	bitmap_set(dirty->pages, first, end - first);
+	dirty->page = min_t(u64, dirty->page, first);
+	return 0;
+}
+
 /* All bits have been dealt with. */
 void gcarena_dirty_done(struct gcarena_dirty *dirty)
 {

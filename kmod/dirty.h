@@ -24,6 +24,7 @@ void gcarena_dirty_free(struct gcarena_dirty *dirty);
 int gcarena_dirty_take(struct gcarena *arena, struct gcarena_dirty *dirty);
 int gcarena_dirty_add(struct gcarena *arena, struct gcarena_dirty *dirty,
 		      const struct gcarena_dirty *from);
+int gcarena_dirty_note(struct gcarena *arena, struct gcarena_dirty *dirty, u64 start, u64 bytes);
 void gcarena_dirty_done(struct gcarena_dirty *dirty);
 u32 gcarena_dirty_method(void);
 

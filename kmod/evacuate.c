@@ -12,10 +12,27 @@
  *     and change what is on the cards of those chunks (move.c). Start the world.
  *  5. Back to 3. for the next chunks.
  *
- * Nothing here is a cycle, and cycles may happen at any time in between: the chunks are
- * addresses, not spans, and what a cycle or a compaction writes is found like what the
- * program writes. The dirty bits are shared with cycles: each gets what the other has taken
- * (gcarena_evacuate_exchange()). Only while a concurrent cycle traces nothing moves.
+ * Invariant, from the end of 2. on: a pointer into one of the chunks, in an allocated slot
+ * that is scanned, stands on a card that is remembered for that chunk, or on a page that
+ * step 4. will look at; or the chunk was given up. "Will look at" is
+ *
+ *	written by the program	its page table entry or the page's flag tells. Quiet chunks
+ *				(quiet.c) have neither, and wake before anybody writes
+ *	written by the kernel	compaction flags the page: compact.c. What else it writes
+ *				holds no pointers: zeroes, poison
+ *	not written at all	a free slot that is handed out is an object from then on,
+ *				whatever is in it: gcarena_evacuate_handed_out()
+ *	taken by a cycle	gcarena_evacuate_exchange(); and what is taken here gets the
+ *				next cycle, or a flag at the end: a minor one needs it
+ *
+ * So it does not matter what else happens between two slices: the chunks are addresses, not
+ * spans. Their objects may die, be freed, be moved by a compaction, become permanent; new
+ * ones may be put there; a chunk may be given back, and be made anew. What is there in the
+ * stop, on a heap that is swept then, is moved, or stays if its span is leased, has a
+ * pinned or a permanent object, or is CONSERVATIVE. Marks and numbers go with the object;
+ * so old objects stay old, and what is young is young in its new place. A page with a
+ * changed word, and all pages of the copy, count as written. Only while a concurrent cycle
+ * traces nothing moves: its marker remembers objects by address.
  *
  * As in concurrent.c each look for written pages is followed by a stop before the pages are
  * looked at: it waits for threads that are about to flush the translation of a page whose
@@ -30,6 +47,7 @@
 
 #include "collect.h"
 #include "evacuate.h"
+#include "layout.h"
 #include "move.h"
 #include "remember.h"
 #include "zeal.h"
@@ -46,7 +64,6 @@
 #define MAX_ROUNDS	4
 
 enum evacuate_phase {
-	EVACUATE_SWEEP,
 	EVACUATE_CHOOSE,
 	EVACUATE_TAKE,
 	EVACUATE_SCAN,
@@ -128,6 +145,26 @@ void gcarena_evacuate_exchange(struct gcarena *arena, struct gcarena_dirty *dirt
 		e->broken = true;
 }
 
+/**
+ * gcarena_evacuate_handed_out() - free slots of a span are objects from now on
+ * @arena: the arena
+ * @span: the span
+ *
+ * What was in there before, when nobody looked, may point into a region, and nobody has to
+ * write it for that. Until the thread has used them these words mean nothing; but
+ * whoever comes across such a slot, by a number that is no pointer, follows them.
+ */
+void gcarena_evacuate_handed_out(struct gcarena *arena, const struct heap_span *span)
+{
+	struct gcarena_evacuation *e = arena->evacuation;
+
+	lockdep_assert_held(&arena->lock);
+	if (!e || span->layout->scan == GCARENA_SCAN_NONE || span->class == GCARENA_CLASS_LARGE)
+		return;
+	if (gcarena_dirty_note(arena, &e->fresh, span->start, span->bytes))
+		e->broken = true;
+}
+
 /* Find written pages. Return: 0, -ENOMEM. */
 static int take(struct gcarena *arena, struct gcarena_evacuation *e)
 {
@@ -160,8 +197,7 @@ static void evacuation_end(struct gcarena *arena)
 	struct gcarena_evacuation *e = arena->evacuation;
 
 	arena->evacuation = NULL;
-	if (arena->generational)
-		give_back(arena, e);
+	give_back(arena, e);
 	gcarena_remember_destroy(&e->r);
 	gcarena_dirty_free(&e->fresh);
 	kvfree(e->taken);
@@ -381,11 +417,10 @@ static int advance(struct gcarena *arena, struct gcarena_evacuation *e)
 	if (e->broken)
 		return -ENOMEM;
 	switch (e->phase) {
-	case EVACUATE_SWEEP:
-		if (!gcarena_sweep_some(&arena->heap, BATCH_SPANS))
-			e->phase = EVACUATE_CHOOSE;
-		return -EAGAIN;
 	case EVACUATE_CHOOSE:
+		/* At once after sweeping: a cycle may come between any two slices. */
+		if (gcarena_sweep_some(&arena->heap, BATCH_SPANS))
+			return -EAGAIN;
 		return choose(arena, e);
 	case EVACUATE_TAKE:
 		return take_first(arena, e);

@@ -8,6 +8,7 @@
 
 struct gcarena;
 struct gcarena_dirty;
+struct heap_span;
 struct work_struct;
 
 #define GCARENA_COMPACT_BYTES_DEFAULT	(1ULL << 20)
@@ -16,6 +17,7 @@ void gcarena_evacuate_if_fragmented(struct gcarena *arena);
 int gcarena_evacuate_now(struct gcarena *arena, struct gcarena_collect *arg);
 void gcarena_evacuate_abandon(struct gcarena *arena);
 void gcarena_evacuate_exchange(struct gcarena *arena, struct gcarena_dirty *dirty);
+void gcarena_evacuate_handed_out(struct gcarena *arena, const struct heap_span *span);
 void gcarena_evacuate_zeal(struct gcarena *arena);
 void gcarena_evacuate_work(struct work_struct *work);
 

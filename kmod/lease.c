@@ -17,6 +17,7 @@
 #include <linux/uaccess.h>
 
 #include "arena.h"
+#include "evacuate.h"
 #include "layout.h"
 #include "trace.h"
 
@@ -279,6 +280,7 @@ static struct gcarena_lease *lease_begin(struct gcarena *arena, struct gcarena_o
 	lease->span = span;
 	span->lease = lease;
 	list_add(&lease->link, &owner->leases);
+	gcarena_evacuate_handed_out(arena, span);
 	arena->counters.owned_spans += span_counts(span);
 	arena->heap.metadata_bytes += sizeof(*lease);
 	return lease;
