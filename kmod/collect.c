@@ -548,8 +548,12 @@ int gcarena_collect_now(struct gcarena *arena, struct gcarena_collect *arg)
 
 	if (arg->kind > GCARENA_COLLECT_EVACUATE)
 		return -EOPNOTSUPP;
-	/* When it has ended, the next one may be on, and the marks are not its any more. */
-	if (arg->kind == GCARENA_COLLECT_MAJOR && arg->flags & GCARENA_COLLECT_PERMANENT)
+	/*
+	 * When a MAJOR one has ended, the next may be on, and the marks are not its any more.
+	 * EVACUATE has none.
+	 */
+	if ((arg->kind == GCARENA_COLLECT_MAJOR || arg->kind == GCARENA_COLLECT_EVACUATE) &&
+	    arg->flags & GCARENA_COLLECT_PERMANENT)
 		return -EOPNOTSUPP;
 	if (arg->kind == GCARENA_COLLECT_EVACUATE)
 		return gcarena_evacuate_now(arena, arg);

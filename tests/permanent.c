@@ -236,6 +236,8 @@ TEST_F(permanent, not_after_a_major_one)
 	};
 
 	EXPECT_EQ(-EOPNOTSUPP, raw_ioctl(gca_fd(self->arena), GCARENA_IOC_COLLECT, &arg));
+	arg.kind = GCARENA_COLLECT_EVACUATE;
+	EXPECT_EQ(-EOPNOTSUPP, raw_ioctl(gca_fd(self->arena), GCARENA_IOC_COLLECT, &arg));
 	arg.kind = GCARENA_COLLECT_MINOR;
 	self->root[0] = reveal(object_new(self->arena));
 	EXPECT_EQ(0, raw_ioctl(gca_fd(self->arena), GCARENA_IOC_COLLECT, &arg));
