@@ -244,8 +244,15 @@ TEST_F(permanent, not_after_a_major_one)
 	EXPECT_EQ(1, stats_of(self).permanent_objects);
 }
 
-/* Compaction moves others together, and changes the pointers that permanent ones have. */
-TEST_F_TIMEOUT(permanent, it_does_not_move, 120)
+static void gap(struct __test_metadata *_metadata, gca_type *type, int nr)
+{
+	while (nr--)
+		ASSERT_NE(NULL, gca_new(type));
+}
+
+/* @compact moves others together, and changes the pointers that permanent ones have. */
+static void check_moving(struct __test_metadata *_metadata, FIXTURE_DATA(permanent) *self,
+			 unsigned int compact)
 {
 	const uint64_t map = 1;
 	gca_type *type = gca_type_from_bitmap_in(self->arena, "node", 128, &map);
@@ -256,20 +263,22 @@ TEST_F_TIMEOUT(permanent, it_does_not_move, 120)
 	self->root[0] = (uint64_t *)slots;
 	for (i = 0; i < 20; i++) {
 		uint64_t *other;
-		int n;
 
 		kept[i] = gca_new(type);
 		ASSERT_NE(NULL, kept[i]);
-		for (n = 0; n < 5000; n++)
-			ASSERT_NE(NULL, gca_new(type));
+		gap(_metadata, type, 5000);
 		other = gca_new(type);
 		other[3] = MAGIC + i;
 		kept[i][0] = (uintptr_t)other;
 		kept[i][1] = (uintptr_t)other;	/* a number, by its type */
 		kept[i][3] = MAGIC ^ i;
 		ASSERT_EQ(0, gca_make_permanent(kept[i]));
+		/* The next one would keep the other in its place, were it near. */
+		gap(_metadata, type, 100);
 	}
-	collect(_metadata, self, GCA_COMPACT);
+	collect(_metadata, self, GCA_FULL);
+	collect(_metadata, self, compact);
+	collect(_metadata, self, GCA_MINOR);
 	for (i = 0; i < 20; i++) {
 		ASSERT_EQ(MAGIC ^ i, kept[i][3]);
 		ASSERT_EQ(MAGIC + i, ((uint64_t *)(uintptr_t)kept[i][0])[3]);
@@ -277,6 +286,16 @@ TEST_F_TIMEOUT(permanent, it_does_not_move, 120)
 	}
 	EXPECT_LT(0, moved);
 	EXPECT_EQ(20, stats_of(self).permanent_objects);
+}
+
+TEST_F_TIMEOUT(permanent, it_does_not_move, 120)
+{
+	check_moving(_metadata, self, GCA_COMPACT);
+}
+
+TEST_F_TIMEOUT(permanent, it_does_not_move_beside_the_program, 120)
+{
+	check_moving(_metadata, self, GCA_EVACUATE);
 }
 
 /* The process that did it is gone; the arena and its objects are not. */
