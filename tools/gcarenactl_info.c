@@ -24,7 +24,8 @@
 /* In the order of the GCARENA_FEATURE_ bits. */
 static const char *const feature_names[] = {
 	"mark-sweep", "types", "auto-roots", "auto-collect", "stop-world", "events",
-	"minor", "compact", "concurrent", "memory-limit", "major", "permanent", "names", NULL
+	"minor", "compact", "concurrent", "memory-limit", "major", "permanent", "names",
+	"ids", "evacuate", NULL
 };
 
 static const struct attribute info_rows[] = {

@@ -128,6 +128,7 @@ enum gcarena_root_mode {
 #define GCARENA_FEATURE_PERMANENT	(1ULL << 11)	/* GCARENA_IOC_PERMANENT */
 #define GCARENA_FEATURE_NAMES		(1ULL << 12)	/* GCARENA_IOC_NAME */
 #define GCARENA_FEATURE_IDS		(1ULL << 13)	/* GCARENA_IOC_ID */
+#define GCARENA_FEATURE_EVACUATE	(1ULL << 14)	/* GCARENA_COLLECT_EVACUATE */
 
 /* Values of gc_percent */
 #define GCARENA_GC_PERCENT_DEFAULT	0	/* at creation: take the default, 100 */
