@@ -11,7 +11,7 @@ struct gcarena_dirty;
 struct heap_span;
 struct work_struct;
 
-#define GCARENA_COMPACT_BYTES_DEFAULT	(1ULL << 20)
+#define GCARENA_COMPACT_BYTES_DEFAULT	(1024ULL * 1024)
 
 void gcarena_evacuate_if_fragmented(struct gcarena *arena);
 int gcarena_evacuate_now(struct gcarena *arena, struct gcarena_collect *arg);

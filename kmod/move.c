@@ -208,7 +208,8 @@ static void count(struct gcarena *arena, const struct gcarena_move *move, u64 st
 	n->moves += !!n->moved_last.objects;
 	ns = ktime_get_ns() - start;
 	n->compact_total_ns += ns;
-	trace_gcarena_compact(arena->entry.id, error, n->moved_last.objects, n->moved_last.bytes, ns);
+	trace_gcarena_compact(arena->entry.id, error, n->moved_last.objects,
+			      n->moved_last.bytes, ns);
 }
 
 /**

@@ -154,7 +154,8 @@ static inline void core_check_chunk(const struct gcarena_heap *heap, u32 index,
 		scanned += chunk->blocks[b].span &&
 			   chunk->blocks[b].span->layout->scan != GCARENA_SCAN_NONE;
 		CORE_HOLDS(!core_test_bit(chunk->absent, b) || !core_test_bit(chunk->used, b), b);
-		run = core_test_bit(chunk->used, b) || core_test_bit(chunk->absent, b) ? 0 : run + 1;
+		run = core_test_bit(chunk->used, b) ||
+		      core_test_bit(chunk->absent, b) ? 0 : run + 1;
 		longest = max(longest, run);
 	}
 	CORE_HOLDS(chunk->nr_used == used, index);

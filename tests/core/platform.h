@@ -106,7 +106,6 @@ static inline bool core_test_bit(const unsigned long *map, unsigned long n)
 	return map[n / 64] >> n % 64 & 1;
 }
 
-
 #define U16_MAX		UINT16_MAX
 
 static inline void __set_bit(unsigned long n, unsigned long *map)

@@ -256,7 +256,7 @@ static inline int mark_world(struct world *w, struct gcarena_compact *c)
 
 /* Between plan and move: where each node is going. */
 static inline void note_moves(struct __test_metadata *_metadata, struct world *w,
-		       struct gcarena_compact *c)
+			      struct gcarena_compact *c)
 {
 	u32 i;
 
@@ -303,7 +303,7 @@ out_destroy:
 
 /* A node that had a number has the same one; some get one now. */
 static inline void check_id(struct __test_metadata *_metadata, struct world *w, struct node *n,
-		     const struct heap_slot *slot)
+			    const struct heap_slot *slot)
 {
 	u64 id;
 
@@ -359,7 +359,7 @@ static inline void check_world(struct __test_metadata *_metadata, struct world *
 }
 
 static inline void world_open(struct __test_metadata *_metadata, struct world *w,
-		       struct gcarena_heap *heap, u64 seed)
+			      struct gcarena_heap *heap, u64 seed)
 {
 	u32 i;
 
