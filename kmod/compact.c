@@ -20,15 +20,15 @@
  *		enough. As all slots are alike, no fewer spans could hold the objects.
  *		A span with a pinned object is not emptied, it is filled
  *	spans	from the high end, chunks that can be emptied are: their spans move
- *		as they are to free blocks of lower chunks
+ *		as they are to free blocks of lower chunks, large objects among them
  *
  *	before	|a.b.|.p..|...c|d..e|	p is pinned
  *	slots	|adbe|cp..|free|free|
  *
  * Permanent objects stay, and so do the others in their spans: who wants them together
  * compacts before. Spans that a thread holds are moved neither out of nor into; nor are
- * large ones, and those with a page that is pinned for I/O. But pointers in their objects
- * are updated.
+ * objects of more than a chunk, and spans with a page that is pinned for I/O. But pointers
+ * in their objects are updated.
  *
  * Forwarding: for each span that is emptied a table of where its objects go, found through
  * a table of blocks. Nothing is kept in the objects themselves, which the program, or
@@ -268,6 +268,14 @@ static bool may_move(const struct gcarena_compact *c, const struct heap_span *sp
 {
 	return !span->lease && span->class != GCARENA_CLASS_LARGE && !span->permanent &&
 	       span->layout->scan != GCARENA_SCAN_ALL && !has_pin(c, span);
+}
+
+/* As it is; so a large object may move as well, if it is in one chunk. */
+static bool may_move_whole(const struct gcarena_compact *c, const struct heap_span *span)
+{
+	return !span->lease && !span->permanent && span->layout->scan != GCARENA_SCAN_ALL &&
+	       span->start % GCARENA_CHUNK_BYTES + span->bytes <= GCARENA_CHUNK_BYTES &&
+	       !has_pin(c, span);
 }
 
 /* ---- Forwarding --------------------------------------------------------------- */
@@ -557,7 +565,7 @@ static bool chunk_may_move(const struct gcarena_compact *c, u32 index)
 	if (!c->heap->chunks[index] || !c->heap->chunks[index]->nr_used)
 		return false;
 	while ((span = span_in_chunk(c, index, &block))) {
-		if (!may_move(c, span))
+		if (!may_move_whole(c, span))
 			return false;
 	}
 	return true;
@@ -569,7 +577,7 @@ static int plan_span(struct gcarena_compact *c, struct heap_span *span, u32 belo
 	struct heap_span *into;
 	int ret;
 
-	into = gcarena_span_create_below(c->heap, span->layout, span->class, below);
+	into = gcarena_span_create_below(c->heap, span->layout, span->class, span->bytes, below);
 	if (IS_ERR(into))
 		return PTR_ERR(into);
 	ret = forward_add(c, span, into);
@@ -607,7 +615,10 @@ static void cancel_to(struct gcarena_compact *c, const struct compact_forward *l
 	}
 }
 
-/* All of a chunk or nothing. Return: 0, -ENOSPC: it does not fit; -ENOMEM, -EINTR. */
+/*
+ * All of a chunk or nothing. Return: 0, 1: it does not fit, as a large object does not;
+ * -ENOSPC: nothing would fit; -ENOMEM, -EINTR.
+ */
 static int plan_chunk(struct gcarena_compact *c, u32 index)
 {
 	const struct compact_forward *last = c->forwards;
@@ -615,8 +626,11 @@ static int plan_chunk(struct gcarena_compact *c, u32 index)
 	struct heap_span *span;
 	int ret = 0;
 
-	while (!ret && (span = span_in_chunk(c, index, &block)))
+	while (!ret && (span = span_in_chunk(c, index, &block))) {
 		ret = plan_span(c, span, index) ?: may_go_on(c);
+		if (ret == -ENOSPC && span->class == GCARENA_CLASS_LARGE)
+			ret = 1;
+	}
 	if (ret)
 		cancel_to(c, last);
 	return ret;
@@ -633,10 +647,12 @@ int gcarena_compact_plan_spans(struct gcarena_compact *c)
 	int ret = 0;
 	u32 i;
 
-	for (i = c->nr_chunks; i-- && !ret;) {
+	for (i = c->nr_chunks; i-- && ret >= 0;) {
+		ret = 0;
 		if (c->chunks[i] && chunk_may_move(c, i))
 			ret = plan_chunk(c, i);
-		ret = ret ?: may_go_on(c);
+		if (ret >= 0)
+			ret = may_go_on(c);
 	}
 	/* What is below has even less room below. */
 	if (ret == -ENOSPC)
@@ -681,7 +697,7 @@ static struct heap_span *span_with_room(struct gcarena_compact *c, struct heap_s
 	span = list_first_entry_or_null(&bucket->partial, struct heap_span, link);
 	if (span && !gcarena_heap_chunk(c->heap, span->start)->apart)
 		return span;
-	span = gcarena_span_create_below(c->heap, from->layout, from->class, c->heap->top);
+	span = gcarena_span_create_below(c->heap, from->layout, from->class, 0, c->heap->top);
 	if (!IS_ERR(span))
 		list_add(&span->link, &bucket->partial);
 	return IS_ERR(span) && PTR_ERR(span) == -ENOSPC ? span_elsewhere(c, bucket) : span;

@@ -296,7 +296,7 @@ struct heap_span *gcarena_span_create(struct gcarena_heap *heap,
 				      unsigned int class, u64 bytes);
 struct heap_span *gcarena_span_create_below(struct gcarena_heap *heap,
 					    struct heap_layout *layout,
-					    unsigned int class, u32 below);
+					    unsigned int class, u64 bytes, u32 below);
 void gcarena_span_destroy(struct gcarena_heap *heap, struct heap_span *span);
 void gcarena_span_settle(struct gcarena_heap *heap, struct heap_span *span);
 void gcarena_spans_hold(struct gcarena_heap *heap);

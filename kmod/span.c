@@ -141,12 +141,12 @@ struct heap_span *gcarena_span_create(struct gcarena_heap *heap,
 							   &span->start));
 }
 
-/* As gcarena_span_create(), of small objects, in chunks there are with lower index than @below. */
+/* As gcarena_span_create(), in one chunk of those there are with lower index than @below. */
 struct heap_span *gcarena_span_create_below(struct gcarena_heap *heap,
 					    struct heap_layout *layout,
-					    unsigned int class, u32 below)
+					    unsigned int class, u64 bytes, u32 below)
 {
-	struct heap_span *span = span_blank(heap, layout, class, 0);
+	struct heap_span *span = span_blank(heap, layout, class, bytes);
 
 	if (!span)
 		return ERR_PTR(-ENOMEM);

@@ -396,7 +396,57 @@ TEST_F(core, conservative_objects_stay_and_pin)
 	gcarena_compact_destroy(&c);
 }
 
-/* A large object stays, and each of its pointers is updated, across pieces and chunks. */
+/*
+ * Large objects move to the low end, pointers in them and to their middle are changed. One that
+ * fits nowhere does not keep the others from it.
+ */
+TEST_F(core, large_objects_move)
+{
+	const u64 sizes[] = { 600 * 1024, 40 * 1024, GCARENA_CHUNK_BYTES - GCARENA_BLOCK_BYTES };
+	struct heap_layout *layout = layout_new(&self->heap, 3, (unsigned long[]) { 2 });
+	struct heap_span *low[4], *high[3];
+	struct gcarena_compact c;
+	u64 at[3], to[3], i, k;
+
+	for (i = 0; i < 4; i++)
+		low[i] = large_new(&self->heap, self->heap.layouts[1], MIB);
+	for (i = 0; i < 3; i++) {
+		high[i] = large_new(&self->heap, layout, sizes[i]);
+		at[i] = high[i]->start;
+		high[i]->words[0].mark = 1;
+		gcarena_tally_add(&self->heap.old, 1, high[i]->bytes);
+	}
+	ASSERT_EQ(2, at[0] >> GCARENA_CHUNK_SHIFT);
+	ASSERT_EQ(3, at[2] >> GCARENA_CHUNK_SHIFT);
+	for (i = 0; i < 3; i++) {
+		for (k = 0; k < sizes[i] / 8; k++)
+			*core_word(&self->heap, at[i] + k * 8) = BASE + at[k % 3] + k % sizes[k % 3];
+	}
+	gcarena_slot_free(&self->heap, &(struct heap_slot) { low[1], 0 });
+	gcarena_slot_free(&self->heap, &(struct heap_slot) { low[2], 0 });
+	ASSERT_EQ(0, gcarena_compact_init(&c, &self->heap));
+	ASSERT_EQ(0, gcarena_compact_plan_spans(&c));
+	for (i = 0; i < 3; i++) {
+		to[i] = gcarena_compact_forward(&c, at[i]);
+		EXPECT_EQ(to[i] + sizes[i] - 1, gcarena_compact_forward(&c, at[i] + sizes[i] - 1));
+	}
+	EXPECT_GT(2 * GCARENA_CHUNK_BYTES, to[0]);
+	EXPECT_GT(2 * GCARENA_CHUNK_BYTES, to[1]);
+	EXPECT_EQ(at[2], to[2]);
+	gcarena_compact_move(&c);
+	EXPECT_EQ(2, c.moved.objects);
+	for (i = 0; i < 3; i++) {
+		for (k = 0; k < sizes[i] / 8; k++)
+			ASSERT_EQ(BASE + (k % 3 == 1 ? to : at)[k % 3] + k % sizes[k % 3],
+				  *core_word(&self->heap, to[i] + k * 8)) TH_LOG("%lu: %lu", i, k);
+	}
+	EXPECT_WHOLE(&self->heap, 0);
+	gcarena_compact_destroy(&c);
+	EXPECT_EQ(GCARENA_CHUNK_BYTES, gcarena_chunks_release(&self->heap, 0));
+	EXPECT_EQ(NULL, self->heap.chunks[2]);
+}
+
+/* One of more than a chunk stays, and each of its pointers is updated, across all pieces. */
 TEST_F(core, large_objects_are_updated)
 {
 	struct heap_layout *layout = layout_new(&self->heap, 3, (unsigned long[]) { 2 });
