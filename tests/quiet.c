@@ -529,14 +529,15 @@ TEST_F_TIMEOUT(quiet, threads, 300)
 static unsigned int wait_until_quiet(struct __test_metadata *_metadata,
 				     FIXTURE_DATA(quiet) *self)
 {
+	int fd = gca_fd(self->arena);
 	unsigned int i, n;
 
 	for (i = 1; i < 20; i++) {
 		collect(_metadata, self, GCA_MINOR);
 		/* The background work comes after a while. */
-		for (n = 0; n < 50 && raw_stats_of(gca_fd(self->arena)).quiet_bytes < OLD_BYTES; n++)
+		for (n = 0; n < 50 && raw_stats_of(fd).quiet_bytes < OLD_BYTES; n++)
 			usleep(2000);
-		if (raw_stats_of(gca_fd(self->arena)).quiet_bytes >= OLD_BYTES)
+		if (raw_stats_of(fd).quiet_bytes >= OLD_BYTES)
 			break;
 	}
 	return i;
