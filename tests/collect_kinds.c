@@ -19,8 +19,12 @@
 
 #define KIB		1024UL
 #define MIB		(1024 * KIB)
-#define MAGIC		0x8badf00d8badf00dULL
 #define NR_OLD		40000UL
+
+static void __attribute__((constructor)) need_root(void)
+{
+	raw_need_root();
+}
 
 FIXTURE(kinds)
 {
@@ -45,9 +49,7 @@ FIXTURE_SETUP(kinds)
 		.gc_percent = GCA_GC_PERCENT_OFF,
 	};
 
-	raw_need_device();
-	if (!params_set(&self->params, "verify", 1))
-		SKIP(return, "needs root, to set module parameters");
+	ASSERT_TRUE(params_set(&self->params, "verify", 1));
 	ASSERT_TRUE(params_set(&self->params, "refault", variant->refault));
 	self->collected.size = sizeof(self->collected);
 	self->arena = gca_open(&options);
@@ -60,15 +62,6 @@ FIXTURE_TEARDOWN(kinds)
 	if (self->arena)
 		gca_close(self->arena);
 	params_restore(&self->params);
-}
-
-static struct gcarena_stats stats_of(gca_arena *arena)
-{
-	struct gcarena_stats stats;
-
-	if (raw_stats(gca_fd(arena), &stats))
-		memset(&stats, 0xff, sizeof(stats));
-	return stats;
 }
 
 /* A node before the list at @link. */
@@ -131,9 +124,9 @@ TEST_F_TIMEOUT(kinds, each_frees_what_it_says, 120)
 		self->list = self->list[0];
 		young = hide(gca_alloc_in(self->arena, 64));
 		ASSERT_TRUE(grow(self->arena, &self->list, 10));
-		before = stats_of(self->arena);
+		before = raw_stats_of(gca_fd(self->arena));
 		ASSERT_EQ(0, gca_collect_in(self->arena, rows[i].kind, &self->collected));
-		after = stats_of(self->arena);
+		after = raw_stats_of(gca_fd(self->arena));
 		EXPECT_EQ(before.cycles + 1, after.cycles);
 		EXPECT_EQ(before.cycles_forced + 1, after.cycles_forced);
 		EXPECT_EQ(before.cycles_concurrent + rows[i].concurrent, after.cycles_concurrent);
@@ -163,9 +156,9 @@ TEST_F_TIMEOUT(kinds, phases_are_counted, 120)
 	struct gcarena_stats before, after;
 
 	ASSERT_TRUE(grow(self->arena, &self->list, NR_OLD));
-	before = stats_of(self->arena);
+	before = raw_stats_of(gca_fd(self->arena));
 	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_MAJOR, NULL));
-	after = stats_of(self->arena);
+	after = raw_stats_of(gca_fd(self->arena));
 	EXPECT_LT(before.clear_total_ns, after.clear_total_ns);
 	EXPECT_LT(before.root_stop_total_ns, after.root_stop_total_ns);
 	EXPECT_LT(before.last_stop_total_ns, after.last_stop_total_ns);
@@ -181,7 +174,7 @@ TEST_F_TIMEOUT(kinds, phases_are_counted, 120)
 	before = after;
 	ASSERT_TRUE(grow(self->arena, &self->list, 5));
 	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_MINOR, NULL));
-	after = stats_of(self->arena);
+	after = raw_stats_of(gca_fd(self->arena));
 	EXPECT_EQ(5, after.marked_objects - before.marked_objects);
 	EXPECT_EQ(before.clear_total_ns, after.clear_total_ns);
 	EXPECT_EQ(before.rounds, after.rounds);
@@ -270,7 +263,7 @@ TEST_F_TIMEOUT(kinds, major_beside_a_thread, 300)
 	pthread_join(m.thread, NULL);
 	EXPECT_EQ(0, atomic_load(&m.lost));
 	EXPECT_EQ(NR_OLD, length(self->list[2]));
-	EXPECT_EQ(0, stats_of(self->arena).cycles_aborted);
+	EXPECT_EQ(0, raw_stats_of(gca_fd(self->arena)).cycles_aborted);
 }
 
 /* Each takes the place of the one before; all come to an end. */
@@ -294,7 +287,7 @@ TEST_F_TIMEOUT(kinds, major_by_several_at_once, 300)
 	}
 	EXPECT_FALSE(is_object(dead));
 	EXPECT_EQ(NR_OLD - 1, length(self->list));
-	EXPECT_EQ(0, stats_of(self->arena).cycles_aborted);
+	EXPECT_EQ(0, raw_stats_of(gca_fd(self->arena)).cycles_aborted);
 }
 
 /* The child dies in the middle of it; the next one is complete all the same. */

@@ -25,7 +25,6 @@
 
 #define KIB		1024UL
 #define MIB		(1024 * KIB)
-#define MAGIC		0x8badf00d8badf00dULL	/* looks like no address */
 #define NR_TREASURES	64
 #define PATIENCE_S	60
 
@@ -37,33 +36,7 @@ static uint64_t now_ns(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
-static struct gcarena_stats stats_of(gca_arena *arena)
-{
-	struct gcarena_stats stats;
-
-	if (raw_stats(gca_fd(arena), &stats))
-		memset(&stats, 0xff, sizeof(stats));
-	return stats;
-}
-
 /* ---- Treasures: objects that one pointer alone keeps ------------------------------------ */
-
-static noinline uint64_t treasure_new(gca_arena *arena)
-{
-	uint64_t *p = gca_alloc_in(arena, 64);
-
-	if (!p)
-		return 0;
-	p[7] = MAGIC ^ hide(p);
-	return hide(p);
-}
-
-static bool treasure_is_whole(uint64_t hidden)
-{
-	const uint64_t *p = reveal(hidden);
-
-	return is_object(hidden) && p[7] == (MAGIC ^ hidden);
-}
 
 /* Words that the collector takes for pointers, and what the test knows is in them. */
 struct places {
@@ -96,6 +69,11 @@ static void places_free(struct places *places)
 /* ---- A program in the middle of collections ------------------------------------------- */
 
 #define NR_ROOTS	64
+
+static void __attribute__((constructor)) need_root(void)
+{
+	raw_need_root();
+}
 
 struct shuttle {
 	gca_arena *arena;
@@ -154,7 +132,7 @@ static bool shuttle_is_whole(struct shuttle *s)
 	size_t i;
 
 	for (i = 0; i < NR_TREASURES; i++)
-		if (!treasure_is_whole(s->treasure[i]) ||
+		if (!sealed_is_whole(s->treasure[i]) ||
 		    *(void **)reveal(s->places.word[s->at[i]]) != reveal(s->treasure[i]))
 			return false;
 	return true;
@@ -168,7 +146,7 @@ static noinline bool shuttle_load(struct shuttle *s)
 		do
 			at = rng_below(&s->rng, s->places.nr);
 		while (s->places.held[at]);
-		s->treasure[i] = treasure_new(s->arena);
+		s->treasure[i] = sealed_new(s->arena);
 		if (!s->treasure[i])
 			return false;
 		*(void **)reveal(s->places.word[at]) = reveal(s->treasure[i]);
@@ -261,9 +239,7 @@ FIXTURE_SETUP(concurrent)
 	};
 	struct params *params = &self->params;
 
-	raw_need_device();
-	if (!params_set(params, "verify", 1))
-		SKIP(return, "needs root, to set module parameters");
+	ASSERT_TRUE(params_set(params, "verify", 1));
 	ASSERT_TRUE(params_set(params, "concurrent", 2));
 	ASSERT_TRUE(params_set(params, "generational", 2));
 	ASSERT_TRUE(params_set(params, "refault", variant->refault));
@@ -291,7 +267,7 @@ FIXTURE_TEARDOWN(concurrent)
 
 static void expect_sound(struct __test_metadata *_metadata, FIXTURE_DATA(concurrent) *self)
 {
-	struct gcarena_stats stats = stats_of(self->arena);
+	struct gcarena_stats stats = raw_stats_of(gca_fd(self->arena));
 
 	EXPECT_TRUE(shuttle_is_whole(&self->shuttle));
 	EXPECT_EQ(0, stats.cycles_aborted);
@@ -371,7 +347,7 @@ TEST_F_TIMEOUT(concurrent, many_threads_move_theirs, 300)
 		EXPECT_TRUE(runner[i].ok);
 		places_free(&runner[i].shuttle.places);
 	}
-	stats = stats_of(self->arena);
+	stats = raw_stats_of(gca_fd(self->arena));
 	EXPECT_EQ(0, stats.cycles_aborted);
 	EXPECT_LT(3, stats.cycles_concurrent);
 }
@@ -412,8 +388,8 @@ TEST_F_TIMEOUT(concurrent, another_process_moves_them, 300)
 		ASSERT_TRUE(churn(s, 50));
 	EXPECT_EQ(0, status);
 	for (i = 0; i < NR_TREASURES; i++)
-		EXPECT_TRUE(treasure_is_whole(s->treasure[i]));
-	EXPECT_EQ(0, stats_of(self->arena).cycles_aborted);
+		EXPECT_TRUE(sealed_is_whole(s->treasure[i]));
+	EXPECT_EQ(0, raw_stats_of(gca_fd(self->arena)).cycles_aborted);
 }
 
 /* What is on the mark stack may be freed, and its slot or blocks used again at once. */
@@ -455,7 +431,7 @@ TEST_F_TIMEOUT(concurrent, garbage_goes, 300)
 	ASSERT_TRUE(shuttle_furnish(s));
 	ASSERT_TRUE(shuttle_load(s));
 	ASSERT_TRUE(churn(s, 20000));
-	stats = stats_of(self->arena);
+	stats = raw_stats_of(gca_fd(self->arena));
 	EXPECT_LT(1000, stats.total_freed_objects);
 	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_FULL, &collected));
 	EXPECT_EQ(18 + NR_TREASURES, collected.live_objects);
@@ -480,11 +456,11 @@ FIXTURE_SETUP(background)
 		.size = sizeof(options), .root_mode = GCA_ROOTS_EXPLICIT, .min_heap = 4 * MIB,
 	};
 
-	raw_need_device();
-	if (raw_zeal_is_on())
-		SKIP(return, "collections come when they like with zeal");
-	if (!params_set(&self->params, "verify", 1))
-		SKIP(return, "needs root, to set module parameters");
+	/* Here collections come when they are due, whatever zeal the others get. */
+	ASSERT_TRUE(params_set(&self->params, "zeal_refill", 0));
+	ASSERT_TRUE(params_set(&self->params, "zeal_slice", 0));
+	ASSERT_TRUE(params_set(&self->params, "zeal_delay_us", 0));
+	ASSERT_TRUE(params_set(&self->params, "verify", 1));
 	ASSERT_TRUE(params_set(&self->params, "concurrent", 2));
 	ASSERT_TRUE(params_set(&self->params, "background_cpu_percent", 1));
 	self->users = module_users();
@@ -533,12 +509,12 @@ static uint64_t list_length(void **list)
 static bool begin_cycle(gca_arena *arena, void ***list, uint64_t *nodes)
 {
 	uint64_t end = now_ns() + PATIENCE_S * 1000000000ULL;
-	struct gcarena_stats before = stats_of(arena), stats;
+	struct gcarena_stats before = raw_stats_of(gca_fd(arena)), stats;
 
 	do {
 		if (!list_grow(arena, list, nodes, 500) || now_ns() > end)
 			return false;
-		stats = stats_of(arena);
+		stats = raw_stats_of(gca_fd(arena));
 	} while (stats.concurrent_ns == before.concurrent_ns);
 	return stats.cycles == before.cycles;
 }
@@ -547,7 +523,7 @@ static bool wait_for_cycle(gca_arena *arena, uint64_t after)
 {
 	uint64_t end = now_ns() + PATIENCE_S * 1000000000ULL;
 
-	while (stats_of(arena).cycles_concurrent <= after) {
+	while (raw_stats_of(gca_fd(arena)).cycles_concurrent <= after) {
 		if (now_ns() > end)
 			return false;
 		usleep(1000);
@@ -558,13 +534,13 @@ static bool wait_for_cycle(gca_arena *arena, uint64_t after)
 /* "Background cycles need no call from the program" */
 TEST_F_TIMEOUT(background, ends_without_the_program, 300)
 {
-	uint64_t before = stats_of(self->arena).cycles_concurrent;
+	uint64_t before = raw_stats_of(gca_fd(self->arena)).cycles_concurrent;
 
 	ASSERT_TRUE(begin_cycle(self->arena, &self->list, &self->nodes));
 	param_set("background_cpu_percent", 100);
 	EXPECT_TRUE(wait_for_cycle(self->arena, before));
 	EXPECT_EQ(self->nodes, list_length(self->list));
-	EXPECT_EQ(0, stats_of(self->arena).cycles_aborted);
+	EXPECT_EQ(0, raw_stats_of(gca_fd(self->arena)).cycles_aborted);
 }
 
 /* The worker alone would be far too slow: threads that allocate have to help. */
@@ -579,7 +555,7 @@ TEST_F_TIMEOUT(background, the_heap_keeps_to_its_goal, 300)
 		uint64_t n = 0;
 
 		ASSERT_TRUE(list_grow(self->arena, &garbage, &n, 1000));
-		stats = stats_of(self->arena);
+		stats = raw_stats_of(gca_fd(self->arena));
 		most = stats.heap_bytes * 100 / stats.next_gc > most ?
 		       stats.heap_bytes * 100 / stats.next_gc : most;
 	}
@@ -602,34 +578,34 @@ TEST_F_TIMEOUT(background, a_full_one_is_asked_for, 300)
 	self->nodes = 0;
 	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_FULL, &collected));
 	EXPECT_EQ(0, collected.live_objects);
-	EXPECT_EQ(0, stats_of(self->arena).cycles_aborted);
+	EXPECT_EQ(0, raw_stats_of(gca_fd(self->arena)).cycles_aborted);
 }
 
 TEST_F_TIMEOUT(background, a_minor_one_is_asked_for, 300)
 {
-	uint64_t before = stats_of(self->arena).cycles_concurrent;
+	uint64_t before = raw_stats_of(gca_fd(self->arena)).cycles_concurrent;
 
 	ASSERT_TRUE(begin_cycle(self->arena, &self->list, &self->nodes));
 	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_MINOR, NULL));
-	EXPECT_EQ(before + 1, stats_of(self->arena).cycles_concurrent);
+	EXPECT_EQ(before + 1, raw_stats_of(gca_fd(self->arena)).cycles_concurrent);
 	EXPECT_EQ(self->nodes, list_length(self->list));
 }
 
 /* An empty span may not go while the trace refers to it, and has to go after. */
 TEST_F_TIMEOUT(background, memory_freed_meanwhile_comes_back, 300)
 {
-	uint64_t before = stats_of(self->arena).cycles_concurrent;
+	uint64_t before = raw_stats_of(gca_fd(self->arena)).cycles_concurrent;
 	void *large = gca_alloc_in(self->arena, 2 * MIB);
 	struct gcarena_stats stats;
 
 	ASSERT_NE(NULL, large);
 	ASSERT_TRUE(begin_cycle(self->arena, &self->list, &self->nodes));
-	stats = stats_of(self->arena);
+	stats = raw_stats_of(gca_fd(self->arena));
 	ASSERT_EQ(0, gca_free(large));
-	EXPECT_EQ(stats.span_bytes, stats_of(self->arena).span_bytes);
+	EXPECT_EQ(stats.span_bytes, raw_stats_of(gca_fd(self->arena)).span_bytes);
 	param_set("background_cpu_percent", 100);
 	ASSERT_TRUE(wait_for_cycle(self->arena, before));
-	EXPECT_GE(stats.span_bytes - 2 * MIB, stats_of(self->arena).span_bytes);
+	EXPECT_GE(stats.span_bytes - 2 * MIB, raw_stats_of(gca_fd(self->arena)).span_bytes);
 }
 
 static bool module_is_left(long users)
@@ -689,7 +665,7 @@ TEST_F_TIMEOUT(background, the_program_is_killed, 300)
  */
 TEST_F_TIMEOUT(background, the_mapping_goes, 300)
 {
-	struct gcarena_stats before = stats_of(self->arena), stats;
+	struct gcarena_stats before = raw_stats_of(gca_fd(self->arena)), stats;
 	uint64_t end = now_ns() + PATIENCE_S * 1000000000ULL;
 	struct gcarena_info info;
 
@@ -698,7 +674,7 @@ TEST_F_TIMEOUT(background, the_mapping_goes, 300)
 	ASSERT_EQ(0, munmap((void *)(uintptr_t)info.base, info.reserve));
 	param_set("background_cpu_percent", 100);
 	do
-		stats = stats_of(self->arena);
+		stats = raw_stats_of(gca_fd(self->arena));
 	while (stats.cycles_aborted == before.cycles_aborted && now_ns() < end);
 	EXPECT_EQ(before.cycles_aborted + 1, stats.cycles_aborted);
 	EXPECT_EQ(before.cycles, stats.cycles);

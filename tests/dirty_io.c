@@ -33,10 +33,14 @@
 #define PAGE		4096UL
 #define SECTOR		512UL
 #define DISK		"/dev/ram0"
-#define MAGIC		0x8badf00d8badf00dULL
 #define TABLE_BYTES	(16 * PAGE)		/* the old object: a large one, whole pages */
 #define WORDS		(TABLE_BYTES / 8)
 #define RESERVE		(1024 * MIB)
+
+static void __attribute__((constructor)) need_root(void)
+{
+	raw_need_root();
+}
 
 struct ways {
 	gca_arena *arena;
@@ -276,9 +280,7 @@ FIXTURE_VARIANT_ADD(dirty_io, refault) { .refault = 1 };
 
 FIXTURE_SETUP(dirty_io)
 {
-	raw_need_device();
-	if (!params_set(&self->params, "verify", 1))
-		SKIP(return, "needs root, to set module parameters");
+	ASSERT_TRUE(params_set(&self->params, "verify", 1));
 	ASSERT_TRUE(params_set(&self->params, "refault", variant->refault));
 	ASSERT_TRUE(params_set(&self->params, "zeal_poison", 1));
 	self->ways = (struct ways) { .ring = -1 };
@@ -319,21 +321,6 @@ static void arena_begin(struct __test_metadata *_metadata, FIXTURE_DATA(dirty_io
 		ring_open(w);
 }
 
-static noinline uint64_t young_new(struct ways *w)
-{
-	uint64_t *p = gca_alloc_in(w->arena, 64);
-
-	p[7] = MAGIC ^ hide(p);
-	return hide(p);
-}
-
-static bool is_whole(uint64_t hidden)
-{
-	const uint64_t *p = reveal(hidden);
-
-	return is_object(hidden) && p[7] == (MAGIC ^ hidden);
-}
-
 /* ---- Between collections --------------------------------------------------------------- */
 
 static void check_way(struct __test_metadata *_metadata, FIXTURE_DATA(dirty_io) *self, size_t n)
@@ -345,7 +332,7 @@ static void check_way(struct __test_metadata *_metadata, FIXTURE_DATA(dirty_io) 
 	for (word = 5; word < WORDS; word += WORDS / 5) {
 		ASSERT_EQ(0, gca_collect_in(w->arena, GCA_FULL, NULL));
 		ASSERT_EQ(0, gca_collect_in(w->arena, GCA_MINOR, NULL));
-		young = young_new(w);
+		young = sealed_new(w->arena);
 		if (!all_ways[n].write(w, &w->table[word], (uintptr_t)reveal(young))) {
 			TH_LOG("%s: not here (errno %d)", all_ways[n].name, errno);
 			return;
@@ -353,7 +340,7 @@ static void check_way(struct __test_metadata *_metadata, FIXTURE_DATA(dirty_io) 
 		ASSERT_EQ(0, gca_collect_in(w->arena, GCA_MINOR, NULL)) {
 			TH_LOG("by %s", all_ways[n].name);
 		}
-		ASSERT_TRUE(is_whole(young)) {
+		ASSERT_TRUE(sealed_is_whole(young)) {
 			TH_LOG("by %s, word %zu", all_ways[n].name, word);
 		}
 		ASSERT_EQ(young, hide((void *)(uintptr_t)w->table[word]));
@@ -404,7 +391,7 @@ static void check_hops(struct __test_metadata *_metadata, FIXTURE_DATA(dirty_io)
 		       struct rng *rng)
 {
 	struct ways *w = &self->ways;
-	uint64_t young = young_new(w), value = (uintptr_t)reveal(young);
+	uint64_t young = sealed_new(w->arena), value = (uintptr_t)reveal(young);
 	size_t at = rng_below(rng, WORDS);
 	unsigned int i;
 
@@ -418,7 +405,7 @@ static void check_hops(struct __test_metadata *_metadata, FIXTURE_DATA(dirty_io)
 		TH_LOG("%s: not here (errno %d)", all_ways[n].name, errno);
 		break;
 	}
-	ASSERT_TRUE(is_whole(young)) {
+	ASSERT_TRUE(sealed_is_whole(young)) {
 		TH_LOG("by %s", all_ways[n].name);
 	}
 	ASSERT_EQ(value, w->table[at]);
@@ -487,12 +474,9 @@ static void *keep_writing(void *data)
 		uint64_t *table = me->ways.table;
 
 		if (i % 8 == 0) {
-			uint64_t *p = gca_alloc_in(me->ways.arena, 64);
-
-			p[7] = MAGIC ^ hide(p);
+			me->young = sealed_new(me->ways.arena);
 			/* In the thread's own span until it is in the table: not freed. */
-			table[me->at] = (uintptr_t)p;
-			me->young = hide(p);
+			table[me->at] = (uintptr_t)reveal(me->young);
 		}
 		/* Making a process takes long: now and then. */
 		if (i % 5 == 1 && i % 97)
@@ -501,7 +485,7 @@ static void *keep_writing(void *data)
 			table[me->at] = 0;
 			me->at = to;
 		}
-		me->failed = !is_whole(me->young) ||
+		me->failed = !sealed_is_whole(me->young) ||
 			     table[me->at] != (uintptr_t)reveal(me->young);
 	}
 	return NULL;

@@ -117,15 +117,6 @@ FIXTURE_TEARDOWN(parallel)
 	free(self->all);
 }
 
-static struct gcarena_stats stats_of(gca_arena *arena)
-{
-	struct gcarena_stats stats;
-
-	if (raw_stats(gca_fd(arena), &stats))
-		memset(&stats, 0xff, sizeof(stats));
-	return stats;
-}
-
 static struct node *node_new(gca_arena *arena, gca_type *type, uint64_t number)
 {
 	struct node *node = type ? gca_new(type) : gca_alloc_in(arena, sizeof(*node));
@@ -176,12 +167,12 @@ static uint64_t collect(struct __test_metadata *_metadata, FIXTURE_DATA(parallel
 static void expect_help(struct __test_metadata *_metadata, FIXTURE_DATA(parallel) *self,
 			uint64_t live)
 {
-	struct gcarena_stats stats = stats_of(self->arena);
+	struct gcarena_stats stats = raw_stats_of(gca_fd(self->arena));
 	int i;
 
 	for (i = 0; i < ROUNDS && stats.mark_workers_last < 2; i++) {
 		ASSERT_EQ(live, collect(_metadata, self, GCA_FULL));
-		stats = stats_of(self->arena);
+		stats = raw_stats_of(gca_fd(self->arena));
 	}
 	TH_LOG("%llu threads, %llu pieces shared so far", stats.mark_workers_last,
 	       stats.mark_shared);
@@ -244,7 +235,7 @@ TEST_F_TIMEOUT(parallel, wide_array, 300)
 /* Whatever falls from the stacks is found again, by whomever it was dropped. */
 TEST_F_TIMEOUT(parallel, next_to_no_stack, 300)
 {
-	uint64_t before = stats_of(self->arena).mark_overflows;
+	uint64_t before = raw_stats_of(gca_fd(self->arena)).mark_overflows;
 	int i;
 
 	ASSERT_TRUE(tree_make(self, self->type));
@@ -252,7 +243,7 @@ TEST_F_TIMEOUT(parallel, next_to_no_stack, 300)
 		ASSERT_TRUE(param_set("zeal_mark_stack", i));
 		EXPECT_EQ(NODES, collect(_metadata, self, GCA_FULL));
 	}
-	EXPECT_LT(before, stats_of(self->arena).mark_overflows);
+	EXPECT_LT(before, raw_stats_of(gca_fd(self->arena)).mark_overflows);
 	ASSERT_TRUE(param_set("zeal_mark_stack", 0));
 	EXPECT_EQ(NODES, collect(_metadata, self, GCA_FULL));
 }
@@ -274,7 +265,7 @@ TEST_F_TIMEOUT(parallel, minor, 300)
 		}
 		EXPECT_EQ(NODES + round * (NODES - NODES / 2), collect(_metadata, self, GCA_MINOR));
 	}
-	EXPECT_EQ(3, stats_of(self->arena).cycles_minor);
+	EXPECT_EQ(3, raw_stats_of(gca_fd(self->arena)).cycles_minor);
 }
 
 TEST_F_TIMEOUT(parallel, compact, 300)
@@ -317,7 +308,7 @@ TEST_F_TIMEOUT(parallel, concurrent, 300)
 			else
 				self->all[(i - 1) / 2]->right = node;
 		}
-		stats = stats_of(self->arena);
+		stats = raw_stats_of(gca_fd(self->arena));
 		help |= stats.mark_workers_last > 1;
 	} while (stats.cycles_concurrent < (help ? 5 : 15) && time(NULL) < end);
 	TH_LOG("%llu cycles, %llu concurrent, %llu pieces shared, %shelp", stats.cycles,
@@ -334,8 +325,8 @@ TEST_F_TIMEOUT(parallel, alone, 120)
 	ASSERT_TRUE(param_set("mark_workers", 1));
 	ASSERT_TRUE(tree_make(self, self->type));
 	EXPECT_EQ(NODES, collect(_metadata, self, GCA_FULL));
-	EXPECT_EQ(1, stats_of(self->arena).mark_workers_last);
-	EXPECT_EQ(0, stats_of(self->arena).mark_shared);
+	EXPECT_EQ(1, raw_stats_of(gca_fd(self->arena)).mark_workers_last);
+	EXPECT_EQ(0, raw_stats_of(gca_fd(self->arena)).mark_shared);
 }
 
 /* Collects until it is killed. */

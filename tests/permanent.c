@@ -17,7 +17,11 @@
 
 #define KIB		1024UL
 #define MIB		(1024 * KIB)
-#define MAGIC		0x8badf00d8badf00dULL
+
+static void __attribute__((constructor)) need_root(void)
+{
+	raw_need_root();
+}
 
 FIXTURE(permanent)
 {
@@ -41,9 +45,7 @@ FIXTURE_SETUP(permanent)
 		.gc_percent = GCA_GC_PERCENT_OFF,
 	};
 
-	raw_need_device();
-	if (!params_set(&self->params, "verify", 1))
-		SKIP(return, "needs root, to set module parameters");
+	ASSERT_TRUE(params_set(&self->params, "verify", 1));
 	ASSERT_TRUE(params_set(&self->params, "refault", variant->refault));
 	self->arena = gca_open(&options);
 	ASSERT_NE(NULL, self->arena);
@@ -57,31 +59,7 @@ FIXTURE_TEARDOWN(permanent)
 	params_restore(&self->params);
 }
 
-static struct gcarena_stats stats_of(FIXTURE_DATA(permanent) *self)
-{
-	struct gcarena_stats stats;
-
-	if (raw_stats(gca_fd(self->arena), &stats))
-		memset(&stats, 0xff, sizeof(stats));
-	return stats;
-}
-
 /* An object that knows itself, with room for pointers in words 0 to 6. */
-static uint64_t object_new(gca_arena *arena)
-{
-	uint64_t *p = gca_alloc_in(arena, 64);
-
-	p[7] = MAGIC ^ hide(p);
-	return hide(p);
-}
-
-static bool is_whole(uint64_t hidden)
-{
-	const uint64_t *p = reveal(hidden);
-
-	return is_object(hidden) && p[7] == (MAGIC ^ hidden);
-}
-
 static void link_to(uint64_t from, int word, uint64_t to)
 {
 	((uint64_t *)reveal(from))[word] = to ? (uintptr_t)reveal(to) : 0;
@@ -108,7 +86,7 @@ static void collect(struct __test_metadata *_metadata, FIXTURE_DATA(permanent) *
 
 TEST_F_TIMEOUT(permanent, nothing_frees_it, 120)
 {
-	uint64_t kept = object_new(self->arena), young = object_new(self->arena), garbage, old;
+	uint64_t kept = sealed_new(self->arena), young = sealed_new(self->arena), garbage, old;
 	struct gca_object object = { .size = sizeof(object) };
 	size_t i;
 
@@ -118,28 +96,28 @@ TEST_F_TIMEOUT(permanent, nothing_frees_it, 120)
 	EXPECT_EQ(GCARENA_REGION_PERMANENT, region_of(self, kept));
 	EXPECT_EQ(GCARENA_REGION_YOUNG, region_of(self, young));
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
-		garbage = object_new(self->arena);
+		garbage = sealed_new(self->arena);
 		collect(_metadata, self, kinds[i]);
-		EXPECT_TRUE(is_whole(kept));
-		EXPECT_TRUE(is_whole(young));
+		EXPECT_TRUE(sealed_is_whole(kept));
+		EXPECT_TRUE(sealed_is_whole(young));
 		EXPECT_FALSE(is_object(garbage));
 		EXPECT_EQ(GCARENA_REGION_OLD, region_of(self, young));
-		EXPECT_EQ(1, stats_of(self).permanent_objects);
-		EXPECT_EQ(64, stats_of(self).permanent_bytes);
+		EXPECT_EQ(1, raw_stats_of(gca_fd(self->arena)).permanent_objects);
+		EXPECT_EQ(64, raw_stats_of(gca_fd(self->arena)).permanent_bytes);
 		/* After a minor one, what died old is there as well. */
-		EXPECT_LE(2, stats_of(self).old_objects);
+		EXPECT_LE(2, raw_stats_of(gca_fd(self->arena)).old_objects);
 		/* What is stored in it now. */
 		old = young;
-		young = object_new(self->arena);
+		young = sealed_new(self->arena);
 		link_to(kept, 3, young);
 		if (kinds[i] != GCA_MINOR)
 			continue;
 		collect(_metadata, self, GCA_MINOR);
-		EXPECT_TRUE(is_whole(old));	/* old, and so only a full one frees it */
+		EXPECT_TRUE(sealed_is_whole(old));	/* old, and so only a full one frees it */
 		link_to(young, 0, old);
 		link_to(kept, 3, young);
 		collect(_metadata, self, GCA_FULL);
-		EXPECT_TRUE(is_whole(old));
+		EXPECT_TRUE(sealed_is_whole(old));
 		link_to(young, 0, 0);
 		collect(_metadata, self, GCA_FULL);
 		EXPECT_FALSE(is_object(old));
@@ -150,16 +128,16 @@ TEST_F_TIMEOUT(permanent, nothing_frees_it, 120)
 	EXPECT_EQ(1, object.marked);
 	EXPECT_EQ(-EPERM, gca_free(reveal(kept)));
 	EXPECT_NE(NULL, strstr(gca_strerror(EPERM), "permanent"));
-	EXPECT_TRUE(is_whole(kept));
+	EXPECT_TRUE(sealed_is_whole(kept));
 	/* One that grows is a new one; the old one stays. */
 	ASSERT_NE(NULL, gca_realloc(reveal(kept), 4096));
 	collect(_metadata, self, GCA_FULL);
-	EXPECT_TRUE(is_whole(kept));
+	EXPECT_TRUE(sealed_is_whole(kept));
 }
 
 TEST_F(permanent, no_such_object)
 {
-	uint64_t p = object_new(self->arena);
+	uint64_t p = sealed_new(self->arena);
 	int fd = gca_fd(self->arena), local;
 
 	EXPECT_EQ(-EINVAL, gca_make_permanent(NULL));
@@ -168,7 +146,7 @@ TEST_F(permanent, no_such_object)
 	ASSERT_EQ(0, gca_free(reveal(p)));
 	EXPECT_EQ(-ENOENT, gca_make_permanent(reveal(p)));
 	EXPECT_EQ(-ENOENT, raw_permanent(fd, (uintptr_t)gca_base(self->arena, NULL) + MIB));
-	EXPECT_EQ(0, stats_of(self).permanent_objects);
+	EXPECT_EQ(0, raw_stats_of(gca_fd(self->arena)).permanent_objects);
 }
 
 /* All that is reachable, and no more; of large and small, of each layout. */
@@ -185,15 +163,15 @@ static void check_all(struct __test_metadata *_metadata, FIXTURE_DATA(permanent)
 	ASSERT_NE(NULL, pairs);
 	self->root[0] = table;
 	for (i = 0; i < 1000; i++)
-		table[i] = (uintptr_t)reveal(object_new(self->arena));
+		table[i] = (uintptr_t)reveal(sealed_new(self->arena));
 	large = gca_alloc_in(self->arena, 3 * MIB);
 	ASSERT_NE(NULL, large);
 	table[7] = (uintptr_t)large;
 	large[3 * MIB / 8 - 1] = (uintptr_t)pairs;
 	pairs[99 * 2 + 1] = gca_alloc_noscan_in(self->arena, 100);
-	garbage = object_new(self->arena);
+	garbage = sealed_new(self->arena);
 	collect(_metadata, self, kind);
-	stats = stats_of(self);
+	stats = raw_stats_of(gca_fd(self->arena));
 	EXPECT_EQ(999 + 4, stats.permanent_objects);
 	EXPECT_EQ(stats.old_objects, stats.permanent_objects);
 	EXPECT_EQ(stats.old_bytes, stats.permanent_bytes);
@@ -201,19 +179,19 @@ static void check_all(struct __test_metadata *_metadata, FIXTURE_DATA(permanent)
 	self->root[0] = NULL;
 	table = NULL;
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
-		young = object_new(self->arena);
+		young = sealed_new(self->arena);
 		large[3 * MIB / 8 - 1000] = (uintptr_t)reveal(young);
-		garbage = object_new(self->arena);
+		garbage = sealed_new(self->arena);
 		collect(_metadata, self, kinds[i]);
-		stats = stats_of(self);
+		stats = raw_stats_of(gca_fd(self->arena));
 		EXPECT_EQ(999 + 4, stats.permanent_objects);
-		EXPECT_TRUE(is_whole(young));
+		EXPECT_TRUE(sealed_is_whole(young));
 		EXPECT_FALSE(is_object(garbage));
 	}
 	/* Traced through once more in each full one, they were not found, and are there. */
 	large[3 * MIB / 8 - 1000] = 0;
 	collect(_metadata, self, GCA_FULL);
-	stats = stats_of(self);
+	stats = raw_stats_of(gca_fd(self->arena));
 	EXPECT_EQ(999 + 4, stats.heap_objects);
 	EXPECT_EQ(999 + 4, stats.last_live_objects);
 }
@@ -239,9 +217,9 @@ TEST_F(permanent, not_after_a_major_one)
 	arg.kind = GCARENA_COLLECT_EVACUATE;
 	EXPECT_EQ(-EOPNOTSUPP, raw_ioctl(gca_fd(self->arena), GCARENA_IOC_COLLECT, &arg));
 	arg.kind = GCARENA_COLLECT_MINOR;
-	self->root[0] = reveal(object_new(self->arena));
+	self->root[0] = reveal(sealed_new(self->arena));
 	EXPECT_EQ(0, raw_ioctl(gca_fd(self->arena), GCARENA_IOC_COLLECT, &arg));
-	EXPECT_EQ(1, stats_of(self).permanent_objects);
+	EXPECT_EQ(1, raw_stats_of(gca_fd(self->arena)).permanent_objects);
 }
 
 static void gap(struct __test_metadata *_metadata, gca_type *type, int nr)
@@ -285,7 +263,7 @@ static void check_moving(struct __test_metadata *_metadata, FIXTURE_DATA(permane
 		moved += kept[i][0] != kept[i][1];
 	}
 	EXPECT_LT(0, moved);
-	EXPECT_EQ(20, stats_of(self).permanent_objects);
+	EXPECT_EQ(20, raw_stats_of(gca_fd(self->arena)).permanent_objects);
 }
 
 TEST_F_TIMEOUT(permanent, it_does_not_move, 120)
@@ -308,9 +286,9 @@ TEST_F_TIMEOUT(permanent, made_by_a_child, 120)
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
-		uint64_t p = object_new(self->arena);
+		uint64_t p = sealed_new(self->arena);
 
-		link_to(p, 0, object_new(self->arena));
+		link_to(p, 0, sealed_new(self->arena));
 		board[0] = p;		/* hidden: nobody points to it */
 		_exit(gca_make_permanent(reveal(p)) != 0);
 	}
@@ -318,17 +296,17 @@ TEST_F_TIMEOUT(permanent, made_by_a_child, 120)
 	kept = board[0];
 	collect(_metadata, self, GCA_MINOR);
 	collect(_metadata, self, GCA_FULL);
-	EXPECT_TRUE(is_whole(kept));
-	EXPECT_TRUE(is_whole(hide((void *)*(uintptr_t *)reveal(kept))));
+	EXPECT_TRUE(sealed_is_whole(kept));
+	EXPECT_TRUE(sealed_is_whole(hide((void *)*(uintptr_t *)reveal(kept))));
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
-		link_to(kept, 1, object_new(self->arena));
+		link_to(kept, 1, sealed_new(self->arena));
 		_exit(0);
 	}
 	ASSERT_EQ(0, raw_reap(pid));
 	collect(_metadata, self, GCA_MINOR);
-	EXPECT_TRUE(is_whole(hide((void *)((uintptr_t *)reveal(kept))[1])));
+	EXPECT_TRUE(sealed_is_whole(hide((void *)((uintptr_t *)reveal(kept))[1])));
 }
 
 /* A program that says the slot was never used, after all. Nobody else is harmed. */
@@ -342,11 +320,11 @@ TEST_F(permanent, given_back_as_unused)
 	ASSERT_EQ(1, raw_refill(fd, raw_class_of(&table, 64), 0, &span, 1));
 	ASSERT_EQ(0, raw_permanent(fd, span.base));
 	ASSERT_EQ(0, raw_permanent(fd, span.base + 3 * 64));
-	EXPECT_EQ(2, stats_of(self).permanent_objects);
+	EXPECT_EQ(2, raw_stats_of(gca_fd(self->arena)).permanent_objects);
 	collect(_metadata, self, GCA_FULL);
 	EXPECT_EQ(-EPERM, raw_free(fd, span.base));
 	ASSERT_EQ(0, raw_release(fd, &span, 1));
-	EXPECT_EQ(0, stats_of(self).permanent_objects);
+	EXPECT_EQ(0, raw_stats_of(gca_fd(self->arena)).permanent_objects);
 	collect(_metadata, self, GCA_FULL);
 	EXPECT_EQ(-ENOENT, raw_object(fd, span.base, NULL));
 }
@@ -370,19 +348,19 @@ static void *make_some(void *data)
 	unsigned int i;
 
 	for (i = 0; i < MADE; i++) {
-		uint64_t p = object_new(m->arena);
+		uint64_t p = sealed_new(m->arena);
 
 		/* Until then it is kept as others are: the next one may end p's span's lease. */
 		*m->root = reveal(p);
-		link_to(p, 2, object_new(m->arena));
+		link_to(p, 2, sealed_new(m->arena));
 		if (gca_make_permanent(reveal(p)))
 			break;
 		*m->root = NULL;
-		link_to(p, 3, object_new(m->arena));
+		link_to(p, 3, sealed_new(m->arena));
 		m->made[i] = p;
 		atomic_store(&m->nr, i + 1);
 		if (i >= 10)
-			link_to(m->made[i / 2], 4, object_new(m->arena));
+			link_to(m->made[i / 2], 4, sealed_new(m->arena));
 	}
 	return NULL;
 }
@@ -395,7 +373,7 @@ TEST_F_TIMEOUT(permanent, made_beside_collections, 300)
 	/* Something to trace. */
 	self->root[0] = NULL;
 	for (i = 0; i < 20000; i++) {
-		uint64_t p = object_new(self->arena);
+		uint64_t p = sealed_new(self->arena);
 
 		link_to(p, 0, self->root[0] ? hide(self->root[0]) : 0);
 		self->root[0] = reveal(p);
@@ -412,13 +390,13 @@ TEST_F_TIMEOUT(permanent, made_beside_collections, 300)
 		for (n = 0; n < MADE; n++) {
 			uintptr_t *p = reveal(m.made[n]);
 
-			ASSERT_TRUE(is_whole(m.made[n]));
-			ASSERT_TRUE(is_whole(hide((void *)p[2])));
-			ASSERT_TRUE(is_whole(hide((void *)p[3])));
-			ASSERT_TRUE(!p[4] || is_whole(hide((void *)p[4])));
+			ASSERT_TRUE(sealed_is_whole(m.made[n]));
+			ASSERT_TRUE(sealed_is_whole(hide((void *)p[2])));
+			ASSERT_TRUE(sealed_is_whole(hide((void *)p[3])));
+			ASSERT_TRUE(!p[4] || sealed_is_whole(hide((void *)p[4])));
 		}
 	}
-	EXPECT_EQ(MADE, stats_of(self).permanent_objects);
+	EXPECT_EQ(MADE, raw_stats_of(gca_fd(self->arena)).permanent_objects);
 }
 
 TEST_HARNESS_MAIN

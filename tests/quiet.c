@@ -31,7 +31,11 @@
 #define OLD_BYTES	(3 * CHUNK)
 #define OLD_WORDS	(OLD_BYTES / WORD)
 #define AT		(CHUNK / WORD + 12345)	/* the word that is written */
-#define MAGIC		0x8badf00d8badf00dULL	/* looks like no address */
+
+static void __attribute__((constructor)) need_root(void)
+{
+	raw_need_root();
+}
 
 FIXTURE(quiet)
 {
@@ -44,19 +48,11 @@ FIXTURE(quiet)
 FIXTURE_VARIANT(quiet)
 {
 	long refault;
-	uint32_t method;
 };
 
-FIXTURE_VARIANT_ADD(quiet, dirty_bits) { .refault = 0, .method = GCARENA_DIRTY_PTE };
-FIXTURE_VARIANT_ADD(quiet, refault) { .refault = 1, .method = GCARENA_DIRTY_REFAULT };
-
-static struct gcarena_stats stats_of(FIXTURE_DATA(quiet) *self)
-{
-	struct gcarena_stats stats = { };
-
-	raw_stats(gca_fd(self->arena), &stats);
-	return stats;
-}
+/* Kernels without the helpers for dirty bits test the fallback twice. */
+FIXTURE_VARIANT_ADD(quiet, dirty_bits) { .refault = 0 };
+FIXTURE_VARIANT_ADD(quiet, refault) { .refault = 1 };
 
 static void collect(struct __test_metadata *_metadata, FIXTURE_DATA(quiet) *self,
 		    enum gca_kind kind)
@@ -72,19 +68,13 @@ FIXTURE_SETUP(quiet)
 		.size = sizeof(options), .root_mode = GCA_ROOTS_EXPLICIT,
 		.gc_percent = GCA_GC_PERCENT_OFF,
 	};
-	struct gcarena_info info;
 
-	raw_need_device();
-	if (!params_set(&self->params, "verify", 1))
-		SKIP(return, "needs root, to set module parameters");
+	ASSERT_TRUE(params_set(&self->params, "verify", 1));
 	ASSERT_TRUE(params_set(&self->params, "refault", variant->refault));
 	ASSERT_TRUE(params_set(&self->params, "quiet", 1));
 	ASSERT_TRUE(params_set(&self->params, "zeal_quiet", 1));
 	self->arena = gca_open(&options);
 	ASSERT_NE(NULL, self->arena);
-	ASSERT_EQ(0, raw_info(gca_fd(self->arena), &info));
-	if (info.dirty_method != variant->method)
-		SKIP(return, "this kernel cannot read dirty bits");
 	ASSERT_EQ(0, gca_roots_add_in(self->arena, self->root, sizeof(self->root)));
 	self->old = gca_alloc_in(self->arena, OLD_BYTES);
 	ASSERT_NE(NULL, self->old);
@@ -100,28 +90,12 @@ FIXTURE_TEARDOWN(quiet)
 	params_restore(&self->params);
 }
 
-/* A young object that knows itself, hidden from whatever may look. */
-static uint64_t new_young(FIXTURE_DATA(quiet) *self)
-{
-	uint64_t *p = gca_alloc_in(self->arena, 64);
-
-	p[7] = MAGIC ^ hide(p);
-	return hide(p);
-}
-
-static bool is_whole(uint64_t hidden)
-{
-	const uint64_t *p = reveal(hidden);
-
-	return is_object(hidden) && p[7] == (MAGIC ^ hidden);
-}
-
 /* Two looks with nothing written: a page's flag may count twice. */
 static void make_quiet(struct __test_metadata *_metadata, FIXTURE_DATA(quiet) *self)
 {
 	collect(_metadata, self, GCA_MINOR);
 	collect(_metadata, self, GCA_MINOR);
-	ASSERT_LE(OLD_BYTES, stats_of(self).quiet_bytes);
+	ASSERT_LE(OLD_BYTES, raw_stats_of(gca_fd(self->arena)).quiet_bytes);
 }
 
 typedef void writer(struct __test_metadata *_metadata, FIXTURE_DATA(quiet) *self, uint64_t *to,
@@ -136,12 +110,12 @@ static void check_writer(struct __test_metadata *_metadata, FIXTURE_DATA(quiet) 
 
 	for (i = 0; i < 4; i++) {
 		make_quiet(_metadata, self);
-		young = new_young(self);
-		faults = stats_of(self).quiet_faults;
+		young = sealed_new(self->arena);
+		faults = raw_stats_of(gca_fd(self->arena)).quiet_faults;
 		write_word(_metadata, self, &self->old[AT + i * 1000], young);
-		EXPECT_LT(faults, stats_of(self).quiet_faults);
+		EXPECT_LT(faults, raw_stats_of(gca_fd(self->arena)).quiet_faults);
 		collect(_metadata, self, GCA_MINOR);
-		ASSERT_TRUE(is_whole(young));
+		ASSERT_TRUE(sealed_is_whole(young));
 		ASSERT_EQ(young, hide((void *)(uintptr_t)self->old[AT + i * 1000]));
 	}
 }
@@ -300,12 +274,12 @@ TEST_F_TIMEOUT(quiet, other_process, 120)
 	}
 	for (i = 0; i < 8; i++) {
 		make_quiet(_metadata, self);
-		young = new_young(self);
+		young = sealed_new(self->arena);
 		atomic_store(&shared->hidden, young);
 		ASSERT_EQ(0, raw_post(go[1]));
 		ASSERT_EQ(0, raw_await(done[0]));
 		collect(_metadata, self, GCA_MINOR);
-		ASSERT_TRUE(is_whole(young));
+		ASSERT_TRUE(sealed_is_whole(young));
 	}
 	kill(pid, SIGKILL);
 	raw_reap(pid);
@@ -326,8 +300,8 @@ TEST_F_TIMEOUT(quiet, not_while_somebody_has_a_page, 120)
 	ASSERT_EQ(WORD, vmsplice(ends[1], &from, 1, 0));
 	collect(_metadata, self, GCA_MINOR);
 	collect(_metadata, self, GCA_MINOR);
-	EXPECT_GT(OLD_BYTES, stats_of(self).quiet_bytes);
-	EXPECT_LE(OLD_BYTES - CHUNK, stats_of(self).quiet_bytes);
+	EXPECT_GT(OLD_BYTES, raw_stats_of(gca_fd(self->arena)).quiet_bytes);
+	EXPECT_LE(OLD_BYTES - CHUNK, raw_stats_of(gca_fd(self->arena)).quiet_bytes);
 	ASSERT_EQ(WORD, read(ends[0], &word, WORD));
 	make_quiet(_metadata, self);
 	close(ends[0]);
@@ -391,13 +365,13 @@ TEST_F_TIMEOUT(quiet, registered_buffer, 120)
 	for (i = 0; i < 4; i++) {
 		collect(_metadata, self, GCA_MINOR);
 		collect(_metadata, self, GCA_MINOR);
-		EXPECT_GT(OLD_BYTES, stats_of(self).quiet_bytes);
-		young = new_young(self);
+		EXPECT_GT(OLD_BYTES, raw_stats_of(gca_fd(self->arena)).quiet_bytes);
+		young = sealed_new(self->arena);
 		p = reveal(young);
 		ASSERT_EQ(WORD, write(ends[1], &p, WORD));
 		ASSERT_TRUE(ring_read(&ring, ends[0], page + i));
 		collect(_metadata, self, GCA_MINOR);
-		ASSERT_TRUE(is_whole(young));
+		ASSERT_TRUE(sealed_is_whole(young));
 		ASSERT_EQ(young, hide((void *)(uintptr_t)page[i]));
 	}
 	close(ring.fd);
@@ -410,7 +384,7 @@ TEST_F_TIMEOUT(quiet, registered_buffer, 120)
 /* The pointer goes round and round, from one chunk to the next. */
 TEST_F_TIMEOUT(quiet, back_and_forth, 120)
 {
-	uint64_t young = new_young(self), garbage;
+	uint64_t young = sealed_new(self->arena), garbage;
 	unsigned int i, at = 0, next;
 
 	self->old[at] = (uintptr_t)reveal(young);
@@ -420,13 +394,13 @@ TEST_F_TIMEOUT(quiet, back_and_forth, 120)
 		self->old[at] = 0;
 		at = next;
 		if (i % 4 == 0) {
-			garbage = new_young(self);
+			garbage = sealed_new(self->arena);
 			collect(_metadata, self, GCA_MINOR);
 			ASSERT_FALSE(is_object(garbage));
 		} else if (i % 7 == 0) {
 			collect(_metadata, self, GCA_FULL);
 		}
-		ASSERT_TRUE(is_whole(young));
+		ASSERT_TRUE(sealed_is_whole(young));
 	}
 }
 
@@ -446,16 +420,16 @@ TEST_F_TIMEOUT(quiet, allocation, 120)
 		make_quiet(_metadata, self);
 		for (i = 0; i < 100; i++) {
 			p = gca_alloc_in(self->arena, 512);
-			young = new_young(self);
+			young = sealed_new(self->arena);
 			p[5] = (uintptr_t)reveal(young);
 			table[(round * 100 + i) * 2] = (uintptr_t)p;
 		}
 		collect(_metadata, self, GCA_MINOR);
-		ASSERT_TRUE(is_whole(young));
-		young = new_young(self);
+		ASSERT_TRUE(sealed_is_whole(young));
+		young = sealed_new(self->arena);
 		p[6] = (uintptr_t)reveal(young);
 		collect(_metadata, self, GCA_MINOR);
-		ASSERT_TRUE(is_whole(young));
+		ASSERT_TRUE(sealed_is_whole(young));
 	}
 }
 
@@ -478,10 +452,10 @@ TEST_F_TIMEOUT(quiet, compaction, 120)
 	make_quiet(_metadata, self);
 	collect(_metadata, self, GCA_COMPACT);
 	for (i = 0; i < 4000; i += 100) {
-		young = new_young(self);
+		young = sealed_new(self->arena);
 		((uint64_t *)(uintptr_t)table[i * 8])[1] = (uintptr_t)reveal(young);
 		collect(_metadata, self, GCA_MINOR);
-		ASSERT_TRUE(is_whole(young));
+		ASSERT_TRUE(sealed_is_whole(young));
 	}
 }
 
@@ -527,7 +501,7 @@ TEST_F_TIMEOUT(quiet, threads, 300)
 	for (round = 0; round < 4; round++) {
 		memset(self->old, 0, OLD_BYTES);
 		for (i = 0; i < MOVERS; i++) {
-			mover[i].hidden = new_young(self);
+			mover[i].hidden = sealed_new(self->arena);
 			atomic_store(&mover[i].stop, false);
 			self->root[1 + i] = reveal(mover[i].hidden);
 			atomic_store(&mover[i].moves, 0);
@@ -544,7 +518,7 @@ TEST_F_TIMEOUT(quiet, threads, 300)
 		for (i = 0; i < MOVERS; i++) {
 			atomic_store(&mover[i].stop, true);
 			pthread_join(mover[i].thread, NULL);
-			ASSERT_TRUE(is_whole(mover[i].hidden));
+			ASSERT_TRUE(sealed_is_whole(mover[i].hidden));
 		}
 	}
 }
@@ -555,14 +529,15 @@ TEST_F_TIMEOUT(quiet, threads, 300)
 static unsigned int wait_until_quiet(struct __test_metadata *_metadata,
 				     FIXTURE_DATA(quiet) *self)
 {
+	int fd = gca_fd(self->arena);
 	unsigned int i, n;
 
 	for (i = 1; i < 20; i++) {
 		collect(_metadata, self, GCA_MINOR);
 		/* The background work comes after a while. */
-		for (n = 0; n < 50 && stats_of(self).quiet_bytes < OLD_BYTES; n++)
+		for (n = 0; n < 50 && raw_stats_of(fd).quiet_bytes < OLD_BYTES; n++)
 			usleep(2000);
-		if (stats_of(self).quiet_bytes >= OLD_BYTES)
+		if (raw_stats_of(fd).quiet_bytes >= OLD_BYTES)
 			break;
 	}
 	return i;
@@ -579,22 +554,22 @@ TEST_F_TIMEOUT(quiet, after_some_collections, 120)
 	first = wait_until_quiet(_metadata, self);
 	EXPECT_LE(2, first);
 	ASSERT_GT(20, first);
-	EXPECT_LE(3, stats_of(self).quiet_total);
+	EXPECT_LE(3, raw_stats_of(gca_fd(self->arena)).quiet_total);
 	/* One fault for each chunk, though all pages of it are read. */
-	faults = stats_of(self).faults;
+	faults = raw_stats_of(gca_fd(self->arena)).faults;
 	for (i = 0; i < OLD_WORDS; i += PAGE / WORD)
 		EXPECT_EQ(0, ((volatile uint64_t *)self->old)[i]);
-	EXPECT_EQ(faults + 3, stats_of(self).faults);
-	EXPECT_EQ(3, stats_of(self).quiet_faults);
-	EXPECT_GT(CHUNK, stats_of(self).quiet_bytes);
+	EXPECT_EQ(faults + 3, raw_stats_of(gca_fd(self->arena)).faults);
+	EXPECT_EQ(3, raw_stats_of(gca_fd(self->arena)).quiet_faults);
+	EXPECT_GT(CHUNK, raw_stats_of(gca_fd(self->arena)).quiet_bytes);
 	/* Who wakes at once is left alone for longer. */
 	second = wait_until_quiet(_metadata, self);
 	ASSERT_GT(20, second);
 	EXPECT_LT(first, second);
-	young = new_young(self);
+	young = sealed_new(self->arena);
 	self->old[AT] = (uintptr_t)reveal(young);
 	collect(_metadata, self, GCA_MINOR);
-	EXPECT_TRUE(is_whole(young));
+	EXPECT_TRUE(sealed_is_whole(young));
 }
 
 TEST_F_TIMEOUT(quiet, never_when_switched_off, 120)
@@ -613,7 +588,7 @@ TEST_F_TIMEOUT(quiet, never_when_switched_off, 120)
 	collect(_metadata, self, GCA_FULL);
 	collect(_metadata, self, GCA_MINOR);
 	collect(_metadata, self, GCA_MINOR);
-	EXPECT_EQ(0, stats_of(self).quiet_bytes);
+	EXPECT_EQ(0, raw_stats_of(gca_fd(self->arena)).quiet_bytes);
 	gca_close(self->arena);
 	self->arena = arena;
 }

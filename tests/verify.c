@@ -29,6 +29,11 @@ static const char *const modes[] = {
 
 #define NR_MODES	(sizeof(modes) / sizeof(*modes))
 
+static void __attribute__((constructor)) need_root(void)
+{
+	raw_need_root();
+}
+
 /* One mode alone is on. */
 FIXTURE(zeal)
 {
@@ -46,9 +51,6 @@ FIXTURE_SETUP(zeal)
 	};
 	size_t i;
 
-	raw_need_device();
-	if (geteuid())
-		SKIP(return, "needs root, to set module parameters");
 	for (i = 0; i < NR_MODES; i++) {
 		self->before[i] = param_get(modes[i]);
 		ASSERT_LE(0, self->before[i]);

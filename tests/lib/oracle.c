@@ -32,6 +32,23 @@
 
 /* ---- Hidden addresses ---------------------------------------------------- */
 
+uint64_t sealed_new(gca_arena *arena)
+{
+	uint64_t *p = gca_alloc_in(arena, 64);
+
+	if (!p)
+		return 0;
+	p[7] = MAGIC ^ hide(p);
+	return hide(p);
+}
+
+bool sealed_is_whole(uint64_t hidden)
+{
+	const uint64_t *p = reveal(hidden);
+
+	return is_object(hidden) && p[7] == (MAGIC ^ hidden);
+}
+
 noinline void scrub_stack(void)
 {
 	volatile uint64_t junk[8192];

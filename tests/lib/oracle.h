@@ -39,6 +39,17 @@ static inline void *reveal(uint64_t hidden)
 	return (void *)(uintptr_t)(hidden ^ HIDE_MASK);
 }
 
+/* A value that looks like no address. */
+#define MAGIC		0x8badf00d8badf00dULL
+
+/*
+ * A new object that knows its own address: of 64 bytes, words 0 to 6 are the caller's.
+ * Returned hidden; 0 when there is no memory.
+ */
+uint64_t sealed_new(gca_arena *arena);
+/* Is it an object still, and what sealed_new() made? */
+bool sealed_is_whole(uint64_t hidden);
+
 /*
  * Overwrite the stack below the caller, where returned functions left addresses
  * that a later, deeper call would expose again, and the caller-saved registers.

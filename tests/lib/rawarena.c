@@ -41,6 +41,15 @@ void raw_need_device(void)
 	exit(KSFT_SKIP_CODE);
 }
 
+void raw_need_root(void)
+{
+	raw_need_device();
+	if (!geteuid())
+		return;
+	printf("TAP version 13\n1..0 # SKIP needs root, to set the module's parameters\n");
+	exit(KSFT_SKIP_CODE);
+}
+
 bool raw_zeal_is_on(void)
 {
 	FILE *file = fopen("/sys/module/gcarena/parameters/zeal_refill", "r");
@@ -146,6 +155,15 @@ int raw_stats(int fd, struct gcarena_stats *stats)
 	memset(stats, 0, sizeof(*stats));
 	stats->size = sizeof(*stats);
 	return raw_ioctl(fd, GCARENA_IOC_STATS, stats);
+}
+
+struct gcarena_stats raw_stats_of(int fd)
+{
+	struct gcarena_stats stats;
+
+	if (raw_stats(fd, &stats))
+		memset(&stats, 0xff, sizeof(stats));
+	return stats;
 }
 
 int raw_classes(int fd, struct raw_class_table *table)

@@ -38,6 +38,8 @@ struct raw_allocator {
 
 /* Ends the program with the skip code of kselftest when there is no device. */
 void raw_need_device(void);
+/* The same, and when the user is not root: for tests that set the module's parameters. */
+void raw_need_root(void);
 
 /* Is the module set to collect far more often than the pacer says? */
 bool raw_zeal_is_on(void);
@@ -55,6 +57,8 @@ bool rawarena_holds(const struct rawarena *arena, __u64 addr, __u64 bytes);
 
 int raw_info(int fd, struct gcarena_info *info);
 int raw_stats(int fd, struct gcarena_stats *stats);
+/* All ones: an error. */
+struct gcarena_stats raw_stats_of(int fd);
 int raw_classes(int fd, struct raw_class_table *table);
 __u32 raw_class_of(const struct raw_class_table *table, __u32 bytes);
 int raw_type_add(int fd, __u32 elem_size, __u64 ptrmap, __u32 *layout);
