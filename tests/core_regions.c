@@ -10,12 +10,14 @@
 #define NR_REGIONS	8U
 #define PLENTY		1000000U
 
-/* What a kernel would find in the page tables. */
+/* What a kernel would find in the page tables; and what it has not told a cycle of yet. */
 static DECLARE_BITMAP(dirty, PAGES);
+static DECLARE_BITMAP(written, PAGES);
 
 static void set_dirty(u64 page)
 {
 	__set_bit(page, dirty);
+	__set_bit(page, written);
 }
 
 static void dirty_object(const struct node *n)
@@ -83,7 +85,8 @@ static void all_live(struct world *w)
 
 	for (i = 0; i < w->nr; i++) {
 		w->nodes[i].live = true;
-		w->nodes[i].fixed = w->nodes[i].kind == CONSERVATIVE;
+		w->nodes[i].fixed = w->nodes[i].kind == CONSERVATIVE ||
+			gcarena_heap_resolve(w->heap, w->nodes[i].offset).span->lease;
 	}
 	for (i = 0; i < NR_ROOTS; i++) {
 		if (w->roots[i] != NONE)
@@ -422,6 +425,191 @@ TEST_F_TIMEOUT(core, no_room_elsewhere, 60)
 	gcarena_remember_destroy(&r);
 	check_world(_metadata, w);
 	EXPECT_LT(0, moved);
+}
+
+/* ---- With all else that happens to a heap ------------------------------------------ */
+
+#define NR_HELD		6U
+
+/**
+ * struct held - a span that a thread has
+ * @span: the span, or NULL
+ * @taken: its slots that were free
+ */
+struct held {
+	struct heap_span *span;
+	u64 taken[GCARENA_MAX_SLOTS / 64];
+};
+
+static struct held held[NR_HELD];
+
+/* Its free slots are objects from then on, with whatever is in them. */
+static void take_span(struct world *w, struct held *h)
+{
+	const struct node *n = &w->nodes[next_random(&w->seed) % w->nr];
+	struct heap_span *span = gcarena_heap_resolve(w->heap, n->offset).span;
+	u64 at;
+
+	if (h->span || span->lease || span->nr_used == span->nr_slots)
+		return;
+	list_del_init(&span->link);
+	gcarena_span_take(w->heap, span, h->taken);
+	span->lease = (struct gcarena_lease *)1;
+	h->span = span;
+	for (at = span->start; at < span->start + span->bytes; at += BIT(PAGE_SHIFT))
+		set_dirty(at >> PAGE_SHIFT);
+}
+
+static void return_span(struct world *w, struct held *h)
+{
+	if (!h->span)
+		return;
+	gcarena_span_put(w->heap, h->span, h->taken, h->taken);
+	h->span->lease = NULL;
+	gcarena_span_settle(w->heap, h->span);
+	h->span = NULL;
+}
+
+/* Roots, and what is old on written pages: all that is alive has a mark then. */
+static void minor(struct __test_metadata *_metadata, struct world *w)
+{
+	unsigned long words[2 * NR_ROOTS], page = 0;
+	struct gcarena_marker m;
+	u32 i, nr = 0;
+
+	for (i = 0; i < NR_ROOTS; i++) {
+		if (w->roots[i] != NONE)
+			words[nr++] = address(w, w->roots[i], i % 3);
+		if (w->precise[i] != NONE)
+			words[nr++] = address(w, w->precise[i], i % 3);
+	}
+	ASSERT_EQ(0, gcarena_marker_init(&m, w->heap, STACK_PLENTY));
+	ASSERT_EQ(0, gcarena_mark_words(&m, words, nr));
+	ASSERT_EQ(0, gcarena_mark_dirty(&m, written, PAGES, &page));
+	ASSERT_EQ(0, gcarena_mark_finish(&m));
+	gcarena_marker_destroy(&m);
+	memset(written, 0, sizeof(written));
+	predict(w);
+	for (i = 0; i < w->nr; i++)
+		ASSERT_TRUE(!w->nodes[i].live || is_marked(w->heap, w->nodes[i].offset));
+	gcarena_sweep_flip(w->heap);
+	ASSERT_EQ(0, gcarena_sweep_all(w->heap));
+	forget_dead(w);
+}
+
+static void cycle_of_some_kind(struct __test_metadata *_metadata, struct world *w)
+{
+	u32 kind = next_random(&w->seed) % 6;
+
+	if (kind < 4)
+		minor(_metadata, w);
+	memset(written, 0, sizeof(written));
+	if (kind == 4)
+		collect(_metadata, w);
+	if (kind == 5) {
+		ASSERT_EQ(0, compact_world(_metadata, w, NULL));
+		forget_dead(w);
+	}
+	if (next_random(&w->seed) % 2)
+		gcarena_chunks_release(w->heap, 0);
+	if (next_random(&w->seed) % 4 == 0)
+		gcarena_blocks_release(w->heap, 0);
+}
+
+static void make_permanent(struct __test_metadata *_metadata, struct world *w)
+{
+	const struct node *n = &w->nodes[next_random(&w->seed) % w->nr];
+	struct heap_slot slot = gcarena_heap_resolve(w->heap, n->offset);
+
+	/* A minor cycle scans it, and what is old is scanned if it was written. */
+	ASSERT_EQ(0, gcarena_permanent_add(w->heap, &slot));
+}
+
+/* Something that a program, or a cycle, does between two steps. */
+static void meanwhile(struct __test_metadata *_metadata, struct world *w)
+{
+	u32 i, what = next_random(&w->seed) % 12;
+
+	if (what < 4)
+		mutate(_metadata, w);
+	else if (what < 6)
+		take_span(w, &held[next_random(&w->seed) % NR_HELD]);
+	else if (what < 8)
+		return_span(w, &held[next_random(&w->seed) % NR_HELD]);
+	else if (what == 8 && next_random(&w->seed) % 8 == 0)
+		make_permanent(_metadata, w);
+	for (i = 0; what == 9 && i < 60; i++)
+		add_node(_metadata, w);
+	if (what == 10)
+		cycle_of_some_kind(_metadata, w);
+	if (what == 11 && next_random(&w->seed) % 4 == 0)
+		pick_roots(w, next_random(&w->seed) % 4, 4 + next_random(&w->seed) % 8);
+}
+
+/* One after the other, until all are done with. */
+static void empty_amid(struct __test_metadata *_metadata, struct world *w, u64 *moved)
+{
+	u64 budget = next_random(&w->seed) % 2 ? 64 * 1024 : U64_MAX;
+	struct gcarena_remember r;
+	int ret;
+	u32 nr;
+
+	ASSERT_EQ(0, gcarena_sweep_all(w->heap));
+	ASSERT_EQ(0, gcarena_remember_init(&r, w->heap, NR_REGIONS, PLENTY));
+	ASSERT_EQ(0, gcarena_remember_choose(&r, U64_MAX));
+	memset(dirty, 0, sizeof(dirty));
+	do {
+		ret = gcarena_remember_some(&r, 1 + next_random(&w->seed) % 200);
+		meanwhile(_metadata, w);
+	} while (ret == -EAGAIN);
+	ASSERT_EQ(0, ret);
+	while (r.next < r.nr) {
+		meanwhile(_metadata, w);
+		nr = 1 + next_random(&w->seed) % 3;
+		ret = empty_regions(_metadata, w, &r, min(nr, r.nr - r.next), budget, moved);
+		ASSERT_TRUE(!ret || ret == -EAGAIN);
+		check_world(_metadata, w);
+	}
+	gcarena_remember_destroy(&r);
+}
+
+TEST_F_TIMEOUT(core, amid_cycles_and_threads, 300)
+{
+	u64 seed, moved = 0, first = 1, nr = 10;
+	const char *s = getenv("GCARENA_SEED");
+	struct world *w = &world;
+	u32 i, k;
+
+	if (s) {
+		first = strtoull(s, NULL, 0);
+		nr = 1;
+	}
+	core_close(&self->heap);
+	core_wrote = set_dirty;
+	for (seed = first; seed < first + nr; seed++) {
+		TH_LOG("GCARENA_SEED=%lu repeats this one", (unsigned long)seed);
+		ASSERT_EQ(0, core_open(&self->heap, RESERVE, RESERVE));
+		world_open(_metadata, w, &self->heap, 1000 + seed);
+		populate(_metadata, w, 4000, 1 + seed % 3);
+		pick_roots(w, seed % 3, 10);
+		memset(written, 0, sizeof(written));
+		collect(_metadata, w);
+		for (i = 0; i < 12; i++) {
+			for (k = 0; k < 400; k++)
+				add_node(_metadata, w);
+			pick_roots(w, i % 3, 10);
+			empty_amid(_metadata, w, &moved);
+		}
+		for (i = 0; i < NR_HELD; i++)
+			return_span(w, &held[i]);
+		ASSERT_STREQ("", core_check(w->heap, 0));
+		core_close(&self->heap);
+		ASSERT_EQ(0, core_allocations);
+	}
+	core_wrote = NULL;
+	EXPECT_LT(2000, moved);
+	TH_LOG("%lu objects moved", (unsigned long)moved);
+	ASSERT_EQ(0, core_open(&self->heap, RESERVE, RESERVE));
 }
 
 /* ---- What is gained ------------------------------------------------------------- */
