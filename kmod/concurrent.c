@@ -49,8 +49,12 @@
 /* Tracing that is done sooner is done at once: two stops cost more than one. */
 #define WORTH_NS	(500 * NSEC_PER_USEC)
 #define WORTH_BYTES	(4ULL << 20)
-/* The most a thread has to do for one allocation, unless the heap is far over its goal. */
+/*
+ * The most a thread has to do for one allocation, unless the heap is far over its goal.
+ * Steps are of tracing alone, so there is a bound for time as well.
+ */
 #define ASSIST_STEPS	8192
+#define ASSIST_NS	(4 * NSEC_PER_MSEC)
 
 static uint concurrent = 1;
 module_param(concurrent, uint, 0644);
@@ -446,7 +450,7 @@ static int assist(struct gcarena *arena, struct gcarena_concurrent *c, u64 steps
 	int ret;
 
 	do {
-		c->slice_end = U64_MAX;
+		c->slice_end = far ? U64_MAX : start + ASSIST_NS;
 		c->slice_steps = c->marker.steps + min_t(u64, steps, ASSIST_STEPS);
 		c->helpers = 0;
 		ret = slice(arena, c);
