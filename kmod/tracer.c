@@ -76,9 +76,11 @@ static int mark_and_verify(struct gcarena *arena, struct gcarena_marker *m,
 	ret = gcarena_verify_heap(&arena->heap) ?: mark_all(arena, m, dirty, &verifier) ?:
 	      gcarena_verify_marks(&verifier);
 	gcarena_verifier_destroy(&verifier);
-	if (!ret)
-		gcarena_zeal_verified();
-	return ret;
+	if (ret)
+		return ret;
+	gcarena_verify_cut(&arena->heap);
+	gcarena_zeal_verified();
+	return 0;
 }
 
 static void count_helpers(struct gcarena_counters *c, const struct gcarena_marker *m)

@@ -300,6 +300,58 @@ int gcarena_verify_again(struct gcarena_verifier *v)
 	return gcarena_verify_marks(v);
 }
 
+/* ---- What is dead, and stays for a while --------------------------------------- */
+
+/* Does a word of the program point to an object with a mark? */
+static bool is_to_marked(const struct gcarena_heap *heap, u64 value)
+{
+	const struct heap_span *span = value < heap->base ? NULL : span_at(heap, value - heap->base);
+	u64 slot;
+
+	if (!span)
+		return false;
+	slot = div64_u64(value - heap->base - span->start, span->slot_bytes);
+	return slot < span->nr_slots && bit_of(span, slot, true);
+}
+
+static void cut_object(const struct gcarena_heap *heap, const struct heap_span *span, u64 start)
+{
+	unsigned long *words = gcarena_heap_kaddr(heap, start);
+	u64 n;
+
+	for (n = 0; n < span->slot_bytes / sizeof(u64); n++) {
+		if (holds_pointer(span->layout, n) && !is_to_marked(heap, READ_ONCE(words[n])))
+			WRITE_ONCE(words[n], 0);
+	}
+}
+
+/**
+ * gcarena_verify_cut() - the dead point to nothing that is freed
+ * @heap: the heap, marked to the end
+ *
+ * In spans that threads hold nothing is freed: what is dead in there, or was handed out and
+ * has not been used, keeps its pointers, to memory that others get. That is no error; but
+ * with an old number on a stack it is reachable again later, with all that it points to
+ * then, and a cycle that has seen it before that does not look again. The verifier would
+ * call that lost. So such pointers are zeroed. They are in objects that nothing refers to.
+ */
+void gcarena_verify_cut(struct gcarena_heap *heap)
+{
+	struct heap_span *span;
+	u64 pos = 0, slot;
+
+	while ((span = gcarena_span_next(heap, &pos))) {
+		if (!span->lease || span->class == GCARENA_CLASS_LARGE ||
+		    span->layout->number == GCARENA_NR_NOSCAN)
+			continue;
+		for (slot = 0; slot < span->nr_slots; slot++) {
+			if (bit_of(span, slot, false) && !bit_of(span, slot, true))
+				cut_object(heap, span, span->start + slot * span->slot_bytes);
+		}
+		cond_resched();
+	}
+}
+
 /* ---- The heap's tables ------------------------------------------------------- */
 
 /* What is counted anew, and compared with what the heap says. */

@@ -45,6 +45,7 @@ void gcarena_verify_root_words(struct gcarena_verifier *v, const unsigned long *
 			       size_t nr);
 int gcarena_verify_marks(struct gcarena_verifier *v);
 int gcarena_verify_again(struct gcarena_verifier *v);
+void gcarena_verify_cut(struct gcarena_heap *heap);
 int gcarena_verify_heap(struct gcarena_heap *heap);
 
 #endif
