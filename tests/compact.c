@@ -402,6 +402,68 @@ TEST_F_TIMEOUT(compact, memory_comes_back, 120)
 	EXPECT_LT(3 * MIB, self->collected.released_bytes);
 }
 
+#define ARRAY_NODES	4000U
+#define ARRAY_BYTES	(ARRAY_NODES * sizeof(struct node))
+
+/* In each slot an array whose nodes point to others of it, and of the first. */
+static __attribute__((noinline)) bool build_arrays(FIXTURE_DATA(compact) *self)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < 3 * NR_SLOTS; i++) {
+		struct node *a = gca_make(self->node, ARRAY_NODES);
+
+		if (!a)
+			return false;
+		if (i % 3 != 1)
+			continue;	/* it dies */
+		self->slot[i / 3] = a;
+		for (k = 0; k < ARRAY_NODES; k++) {
+			a[k].id = i / 3 + k;
+			a[k].next = &a[k * 7 % ARRAY_NODES];
+			a[k].other = (struct node *)self->slot[0] + k;
+		}
+	}
+	return true;
+}
+
+static __attribute__((noinline)) unsigned int check_arrays(FIXTURE_DATA(compact) *self,
+							   uint64_t *highest)
+{
+	unsigned int i, k, good = 0;
+
+	*highest = 0;
+	for (i = 0; i < NR_SLOTS; i++) {
+		const struct node *a = self->slot[i];
+		uint64_t end = (uintptr_t)a + ARRAY_BYTES - (uintptr_t)gca_base(self->arena, NULL);
+
+		for (k = 0; k < ARRAY_NODES; k++)
+			good += a[k].id == i + k && a[k].next == &a[k * 7 % ARRAY_NODES] &&
+				a[k].other == (const struct node *)self->slot[0] + k;
+		if (end > *highest)
+			*highest = end;
+	}
+	return good;
+}
+
+/* Large objects come down as well: the highest address is near what is live. */
+TEST_F_TIMEOUT(compact, large_objects_come_down, 120)
+{
+	uint64_t highest;
+
+	ASSERT_TRUE(build_arrays(self));
+	ASSERT_EQ(NR_SLOTS * ARRAY_NODES, check_arrays(self, &highest));
+	EXPECT_LT(2 * NR_SLOTS * ARRAY_BYTES, highest);
+	compact(_metadata, self);
+	ASSERT_EQ(NR_SLOTS * ARRAY_NODES, check_arrays(self, &highest));
+	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_MINOR, NULL));
+	ASSERT_EQ(NR_SLOTS * ARRAY_NODES, check_arrays(self, &highest));
+	if (variant->root_mode != GCA_ROOTS_EXPLICIT)
+		SKIP(return, "an address left on the stack keeps 2 MiB in place");
+	EXPECT_LE(NR_SLOTS / 3, self->collected.moved_objects);
+	EXPECT_GE(NR_SLOTS * ARRAY_BYTES * 11 / 10 + MIB, highest);
+}
+
 /* ---- Beside the program --------------------------------------------------------------- */
 
 static void evacuate(struct __test_metadata *_metadata, FIXTURE_DATA(compact) *self)
