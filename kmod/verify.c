@@ -305,12 +305,12 @@ int gcarena_verify_again(struct gcarena_verifier *v)
 /* Does a word of the program point to an object with a mark? */
 static bool is_to_marked(const struct gcarena_heap *heap, u64 value)
 {
-	const struct heap_span *span = value < heap->base ? NULL : span_at(heap, value - heap->base);
-	u64 slot;
+	u64 offset = value - heap->base, slot;
+	const struct heap_span *span = value < heap->base ? NULL : span_at(heap, offset);
 
 	if (!span)
 		return false;
-	slot = div64_u64(value - heap->base - span->start, span->slot_bytes);
+	slot = div64_u64(offset - span->start, span->slot_bytes);
 	return slot < span->nr_slots && bit_of(span, slot, true);
 }
 

@@ -531,9 +531,9 @@ TEST_F_TIMEOUT(compact, evacuated_graphs, 240)
 struct churn {
 	struct _test_data_compact *self;
 	gca_arena *arena;
-	_Atomic bool stop;
-	_Atomic uint64_t wrong;
-	_Atomic uint64_t rounds;
+	atomic_bool stop;
+	atomic_ulong wrong;
+	atomic_ulong rounds;
 };
 
 /* Lists whose nodes are replaced, one by one, all the time. */
@@ -604,8 +604,8 @@ TEST_F_TIMEOUT(compact, evacuated_under_load, 240)
 	churn.stop = true;
 	for (i = 0; i < 2; i++)
 		pthread_join(thread[i], NULL);
-	EXPECT_EQ(0, churn.wrong);
-	EXPECT_LT(0, churn.rounds);
+	EXPECT_EQ(0, atomic_load(&churn.wrong));
+	EXPECT_LT(0, atomic_load(&churn.rounds));
 	EXPECT_LT(0, begun);
 	ASSERT_EQ(0, raw_stats(gca_fd(self->arena), &stats));
 	EXPECT_LE(moved, stats.moved_objects);

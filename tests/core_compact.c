@@ -420,7 +420,8 @@ TEST_F(core, large_objects_move)
 	ASSERT_EQ(3, at[2] >> GCARENA_CHUNK_SHIFT);
 	for (i = 0; i < 3; i++) {
 		for (k = 0; k < sizes[i] / 8; k++)
-			*core_word(&self->heap, at[i] + k * 8) = BASE + at[k % 3] + k % sizes[k % 3];
+			*core_word(&self->heap, at[i] + k * 8) =
+				BASE + at[k % 3] + k % sizes[k % 3];
 	}
 	gcarena_slot_free(&self->heap, &(struct heap_slot) { low[1], 0 });
 	gcarena_slot_free(&self->heap, &(struct heap_slot) { low[2], 0 });
