@@ -415,7 +415,7 @@ bench-ageing: $(B)/bench/core_ageing
 	@$< $(SEED)
 $(B)/bench/core_ageing: tests/bench/core_ageing.c $(CORE_DEPS) Makefile
 	@echo '  CC      $@'; mkdir -p $(@D)
-	@$(CC) -O2 -g -Wall -Wextra -Itests -o $@ $<
+	@$(CC) -O2 -g $(WARNINGS) -Wno-unused-parameter -Itests -o $@ $<
 .PHONY: bench-ageing
 
 # What is held after a compaction with pinned objects, and what meshing would add to that.

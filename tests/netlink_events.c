@@ -490,8 +490,9 @@ TEST_F_TIMEOUT(told, a_thread_that_does_not_stop_is_told, 120)
 	EXPECT_EQ(GCARENA_CMD_CYCLE_END, listener.told[i % EVENTS_ROOM].cmd);
 	EXPECT_EQ(ETIMEDOUT, listener.told[i % EVENTS_ROOM].error);
 	EXPECT_EQ(GCARENA_CMD_STOP_TIMEOUT, listener.told[(i - 1) % EVENTS_ROOM].cmd);
-	/* Either of the two may have been in the kernel, but this one is most of the time. */
-	EXPECT_EQ(atomic_load(&busy_tid), (int)listener.told[(i - 1) % EVENTS_ROOM].thread);
+	/* Within one millisecond either of the two may have failed to stop. */
+	i = listener.told[(i - 1) % EVENTS_ROOM].thread;
+	EXPECT_TRUE(i == atomic_load(&busy_tid) || i == gettid());
 	close(fd);
 }
 
