@@ -302,16 +302,22 @@ int gcarena_verify_again(struct gcarena_verifier *v)
 
 /* ---- What is dead, and stays for a while --------------------------------------- */
 
-/* Does a word of the program point to an object with a mark? */
-static bool is_to_marked(const struct gcarena_heap *heap, u64 value)
+/* Does a word of the program point to memory that others may get? */
+static bool is_to_free(const struct gcarena_heap *heap, u64 value)
 {
-	u64 offset = value - heap->base, slot;
-	const struct heap_span *span = value < heap->base ? NULL : span_at(heap, offset);
+	u64 slot, offset = value - heap->base;
+	const struct heap_span *span;
 
+	/* No pointer: what a thread has just got and told nobody of may be full of data. */
+	if (offset >= (u64)heap->top << GCARENA_CHUNK_SHIFT)
+		return false;
+	span = span_at(heap, offset);
 	if (!span)
+		return true;
+	if (span->lease)
 		return false;
 	slot = div64_u64(offset - span->start, span->slot_bytes);
-	return slot < span->nr_slots && bit_of(span, slot, true);
+	return slot >= span->nr_slots || !bit_of(span, slot, true);
 }
 
 static void cut_object(const struct gcarena_heap *heap, const struct heap_span *span, u64 start)
@@ -320,7 +326,7 @@ static void cut_object(const struct gcarena_heap *heap, const struct heap_span *
 	u64 n;
 
 	for (n = 0; n < span->slot_bytes / sizeof(u64); n++) {
-		if (holds_pointer(span->layout, n) && !is_to_marked(heap, READ_ONCE(words[n])))
+		if (holds_pointer(span->layout, n) && is_to_free(heap, READ_ONCE(words[n])))
 			WRITE_ONCE(words[n], 0);
 	}
 }
