@@ -704,7 +704,7 @@ static struct heap_span *span_with_room(struct gcarena_compact *c, struct heap_s
 }
 
 /* Take the first free slot of a span that has one. Return: its offset. */
-static u64 reserve(struct gcarena_compact *c, struct heap_span *span)
+static u64 slot_reserve(struct gcarena_compact *c, struct heap_span *span)
 {
 	unsigned int w = 0;
 	u64 free;
@@ -741,7 +741,7 @@ static int plan_region_span(struct gcarena_compact *c, struct heap_span *span)
 			cancel_to(c, last);
 			return PTR_ERR(into);
 		}
-		c->forwards->to[c->forwards->reserved++] = reserve(c, into);
+		c->forwards->to[c->forwards->reserved++] = slot_reserve(c, into);
 	}
 	return 0;
 }
