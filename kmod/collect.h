@@ -32,7 +32,5 @@ int gcarena_concurrent_assist(struct gcarena *arena);
 int gcarena_concurrent_step(struct gcarena *arena);
 int gcarena_concurrent_finish(struct gcarena *arena);
 void gcarena_concurrent_abandon(struct gcarena *arena);
-void gcarena_rest(u64 ns);
-void gcarena_rest_missed(unsigned int missed);
 
 #endif

@@ -17,19 +17,12 @@
  * all others. (A mostly parallel collector: H.-J. Boehm, A. Demers, S. Shenker, PLDI 1991.)
  *
  * All this is one state machine, advanced in slices by whoever holds the heap lock: a
- * worker, which has a bounded part of the processors, and so many helpers (helper.c) as that
- * part has whole ones; and threads that allocate, which
- * help when the program would reach its goal before the trace does. Between slices the
- * lock is free. A thread that waits for it ends the slice.
- *
- * The worker holds a reference to the arena's file, so that the arena cannot go while it
- * reads the program's memory: unmapping would wait for it, and it for mmap_lock. It
- * gives the cycle up when nobody else has the file any more.
+ * worker (worker.c), which has a bounded part of the processors, and so many helpers
+ * (helper.c) as that part has whole ones; and threads that allocate, which help when the
+ * program would reach its goal before the trace does. Between slices the lock is free. A
+ * thread that waits for it ends the slice.
  */
-#include <linux/delay.h>
-#include <linux/file.h>
 #include <linux/ktime.h>
-#include <linux/memcontrol.h>
 #include <linux/moduleparam.h>
 
 #include "collect.h"
@@ -37,6 +30,7 @@
 #include "evacuate.h"
 #include "helper.h"
 #include "trace.h"
+#include "worker.h"
 #include "zeal.h"
 
 #define SLICE_NS	NSEC_PER_MSEC
@@ -59,10 +53,6 @@
 static uint concurrent = 1;
 module_param(concurrent, uint, 0644);
 MODULE_PARM_DESC(concurrent, "Trace while the program runs: 0 never, 1 where the kernel can read dirty bits, 2 always; for arenas opened from now on");
-
-static uint background_cpu_percent = 25;
-module_param(background_cpu_percent, uint, 0644);
-MODULE_PARM_DESC(background_cpu_percent, "Part of all processors that tracing may take while the program runs, percent, 1 to 100");
 
 enum phase {
 	PHASE_SWEEP,
@@ -114,12 +104,6 @@ bool gcarena_concurrent_default(u32 dirty_method)
 	uint value = READ_ONCE(concurrent);
 
 	return value > 1 || (value && dirty_method == GCARENA_DIRTY_PTE);
-}
-
-/* What tracing beside the program may take, in percent of one processor. */
-static unsigned int background_percent(void)
-{
-	return clamp(READ_ONCE(background_cpu_percent), 1U, 100U) * num_online_cpus();
 }
 
 /* Does a concurrent cycle pay now, as far as the last one tells? */
@@ -415,9 +399,7 @@ int gcarena_concurrent_begin(struct gcarena *arena, enum gcarena_collect_kind ki
 	c->kind = kind;
 	arena->concurrent = c;
 	gcarena_pacer_cycle_begun(&arena->pacer);
-	get_file(arena->file);
-	if (!queue_work(gcarena_wq, &arena->tracer))
-		fput(arena->file);
+	gcarena_worker_queue(arena, &arena->tracer);
 	return 0;
 }
 
@@ -479,7 +461,7 @@ int gcarena_concurrent_step(struct gcarena *arena)
 
 	c->slice_end = ktime_get_ns() + SLICE_NS;
 	c->slice_steps = U64_MAX;
-	c->helpers = gcarena_helpers_beside(background_percent());
+	c->helpers = gcarena_helpers_beside();
 	return slice(arena, c);
 }
 
@@ -492,65 +474,31 @@ int gcarena_concurrent_finish(struct gcarena *arena)
 	do {
 		c->slice_end = U64_MAX;
 		c->slice_steps = U64_MAX;
-		c->helpers = gcarena_helpers_beside(background_percent());
+		c->helpers = gcarena_helpers_beside();
 		ret = slice(arena, c);
 	} while (ret == -EAGAIN);
 	return ret;
 }
 
-/* After @ns of work: leave the processors to others, as is their due. */
-void gcarena_rest(u64 ns)
+static enum gcarena_work_next work_slice(struct gcarena *arena)
 {
-	u32 percent = background_percent();
+	struct gcarena_concurrent *c = arena->concurrent;
+	bool hurry;
 
-	if (percent < 100)
-		fsleep(div_u64(ns * (100 - percent), percent * NSEC_PER_USEC));
+	if (!c)
+		return GCARENA_WORK_DONE;
+	hurry = is_catching_up(c);
+	if (gcarena_concurrent_step(arena) != -EAGAIN)
+		return GCARENA_WORK_DONE;
+	return hurry ? GCARENA_WORK_HURRY : GCARENA_WORK_REST;
 }
 
-/* A worker did not get the heap lock, @missed times in a row. */
-void gcarena_rest_missed(unsigned int missed)
-{
-	fsleep(20UL << min(missed, 9U));
-}
-
-/* Return: there may be more to do. */
-static bool work_slice(struct gcarena *arena, unsigned int *missed)
-{
-	struct gcarena_concurrent *c;
-	u64 start = ktime_get_ns();
-	bool hurry = false;
-	int ret = 0;
-
-	/* A synchronous cycle may wait for a stalled page fault: do not spin for it. */
-	if (!mutex_trylock(&arena->lock)) {
-		gcarena_rest_missed(++*missed);
-		return true;
-	}
-	*missed = 0;
-	c = arena->concurrent;
-	if (c && file_count(arena->file) == 1) {
-		gcarena_concurrent_abandon(arena);
-	} else if (c) {
-		hurry = is_catching_up(c);
-		ret = gcarena_concurrent_step(arena);
-	}
-	mutex_unlock(&arena->lock);
-	if (ret != -EAGAIN)
-		return false;
-	if (!hurry)
-		gcarena_rest(ktime_get_ns() - start);
-	return true;
-}
+static const struct gcarena_job job = {
+	.slice = work_slice,
+	.abandon = gcarena_concurrent_abandon,
+};
 
 void gcarena_concurrent_work(struct work_struct *work)
 {
-	struct gcarena *arena = container_of(work, struct gcarena, tracer);
-	struct file *file = arena->file;
-	struct mem_cgroup *memcg = set_active_memcg(arena->memcg);
-	unsigned int missed = 0;
-
-	while (work_slice(arena, &missed))
-		cond_resched();
-	set_active_memcg(memcg);
-	fput(file);
+	gcarena_worker_run(container_of(work, struct gcarena, tracer), &job);
 }

@@ -39,17 +39,16 @@
  * dirty flag was taken.
  *
  * A state machine like that in concurrent.c: advanced in slices under the heap lock, by a
- * worker with a reference to the file, and by a thread that asks for it.
+ * worker (worker.c), and by a thread that asks for it.
  */
-#include <linux/file.h>
 #include <linux/ktime.h>
-#include <linux/memcontrol.h>
 
 #include "collect.h"
 #include "evacuate.h"
 #include "layout.h"
 #include "move.h"
 #include "remember.h"
+#include "worker.h"
 #include "zeal.h"
 
 #define SLICE_NS	NSEC_PER_MSEC
@@ -221,9 +220,7 @@ static int evacuation_begin(struct gcarena *arena)
 	e->arena = arena;
 	e->number = ++arena->evacuations;
 	arena->evacuation = e;
-	get_file(arena->file);
-	if (!queue_work(gcarena_wq, &arena->evacuator))
-		fput(arena->file);
+	gcarena_worker_queue(arena, &arena->evacuator);
 	return 0;
 }
 
@@ -535,39 +532,21 @@ int gcarena_evacuate_now(struct gcarena *arena, struct gcarena_collect *arg)
 	return ret;
 }
 
-/* Return: there may be more to do. */
-static bool work_slice(struct gcarena *arena, unsigned int *missed)
+static enum gcarena_work_next work_slice(struct gcarena *arena)
 {
-	u64 start = ktime_get_ns();
-	int ret = 0;
+	int ret = arena->evacuation ? slice(arena, SLICE_NS) : 0;
 
-	if (!mutex_trylock(&arena->lock)) {
-		gcarena_rest_missed(++*missed);
-		return true;
-	}
-	*missed = 0;
-	if (arena->evacuation && file_count(arena->file) == 1)
-		gcarena_evacuate_abandon(arena);
-	else if (arena->evacuation)
-		ret = slice(arena, SLICE_NS);
-	mutex_unlock(&arena->lock);
 	if (ret == -EBUSY)
-		gcarena_rest_missed(9);
-	if (ret != -EAGAIN && ret != -EBUSY)
-		return false;
-	gcarena_rest(ktime_get_ns() - start);
-	return true;
+		return GCARENA_WORK_LATER;
+	return ret == -EAGAIN ? GCARENA_WORK_REST : GCARENA_WORK_DONE;
 }
+
+static const struct gcarena_job job = {
+	.slice = work_slice,
+	.abandon = gcarena_evacuate_abandon,
+};
 
 void gcarena_evacuate_work(struct work_struct *work)
 {
-	struct gcarena *arena = container_of(work, struct gcarena, evacuator);
-	struct file *file = arena->file;
-	struct mem_cgroup *memcg = set_active_memcg(arena->memcg);
-	unsigned int missed = 0;
-
-	while (work_slice(arena, &missed))
-		cond_resched();
-	set_active_memcg(memcg);
-	fput(file);
+	gcarena_worker_run(container_of(work, struct gcarena, evacuator), &job);
 }

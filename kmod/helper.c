@@ -17,6 +17,7 @@
 #include "arena.h"
 #include "crew.h"
 #include "helper.h"
+#include "worker.h"
 
 /* By default no more than this: what they share is one lock and the memory's bandwidth. */
 #define AUTO_WORKERS	8U
@@ -38,9 +39,11 @@ unsigned int gcarena_helpers_stopped(void)
 	return most_workers() - 1;
 }
 
-/* And while the program runs, when @percent of one processor, or more, are for tracing. */
-unsigned int gcarena_helpers_beside(unsigned int percent)
+/* And while the program runs: a worker has that many processors more than its own. */
+unsigned int gcarena_helpers_beside(void)
 {
+	unsigned int percent = gcarena_worker_percent();
+
 	return percent < 200 ? 0 : min(percent / 100, most_workers()) - 1;
 }
 

@@ -3,6 +3,6 @@
 #define GCARENA_HELPER_H
 
 unsigned int gcarena_helpers_stopped(void);
-unsigned int gcarena_helpers_beside(unsigned int percent);
+unsigned int gcarena_helpers_beside(void);
 
 #endif

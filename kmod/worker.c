@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Workers: what is done in slices while the program runs, a cycle (concurrent.c) or an
+ * evacuation (evacuate.c), and how much of the processors it may take.
+ *
+ * A worker holds a reference to the arena's file, so that the arena cannot go while it
+ * reads the program's memory: unmapping would wait for it, and it for mmap_lock. It gives
+ * up what it does when nobody else has the file any more.
+ *
+ * Memory that it allocates is charged to the program.
+ */
+#include <linux/delay.h>
+#include <linux/file.h>
+#include <linux/ktime.h>
+#include <linux/memcontrol.h>
+#include <linux/moduleparam.h>
+
+#include "arena.h"
+#include "compat.h"
+#include "worker.h"
+
+/* After so many misses in a row the waits do not get longer: 20 us doubled 9 times. */
+#define MISSES_MAX	9U
+
+static uint background_cpu_percent = 25;
+module_param(background_cpu_percent, uint, 0644);
+MODULE_PARM_DESC(background_cpu_percent, "Part of all processors that tracing may take while the program runs, percent, 1 to 100");
+
+/* What may be taken while the program runs, in percent of one processor. */
+unsigned int gcarena_worker_percent(void)
+{
+	return clamp(READ_ONCE(background_cpu_percent), 1U, 100U) * num_online_cpus();
+}
+
+/* After @ns of work: leave the processors to others, as is their due. */
+static void rest(u64 ns)
+{
+	u32 percent = gcarena_worker_percent();
+
+	if (percent < 100)
+		fsleep(div_u64(ns * (100 - percent), percent * NSEC_PER_USEC));
+}
+
+static void rest_missed(unsigned int missed)
+{
+	fsleep(20UL << min(missed, MISSES_MAX));
+}
+
+/* Return: there may be more to do. */
+static bool work_slice(struct gcarena *arena, const struct gcarena_job *job, unsigned int *missed)
+{
+	enum gcarena_work_next next = GCARENA_WORK_DONE;
+	u64 start = ktime_get_ns();
+
+	/* A synchronous cycle may wait for a stalled page fault: do not spin for it. */
+	if (!mutex_trylock(&arena->lock)) {
+		rest_missed(++*missed);
+		return true;
+	}
+	*missed = 0;
+	if (file_count(arena->file) == 1)
+		job->abandon(arena);
+	else
+		next = job->slice(arena);
+	mutex_unlock(&arena->lock);
+	if (next == GCARENA_WORK_REST)
+		rest(ktime_get_ns() - start);
+	if (next == GCARENA_WORK_LATER)
+		rest_missed(MISSES_MAX);
+	return next != GCARENA_WORK_DONE;
+}
+
+/**
+ * gcarena_worker_run() - the whole of a work item
+ * @arena: the arena that gcarena_worker_queue() was called for
+ * @job: what is to be done
+ *
+ * Context: a worker of the module's workqueue. The arena may be gone afterwards.
+ */
+void gcarena_worker_run(struct gcarena *arena, const struct gcarena_job *job)
+{
+	struct file *file = arena->file;
+	struct mem_cgroup *memcg = set_active_memcg(arena->memcg);
+	unsigned int missed = 0;
+
+	while (work_slice(arena, job, &missed))
+		cond_resched();
+	set_active_memcg(memcg);
+	fput(file);
+}
+
+/**
+ * gcarena_worker_queue() - have a worker begin, or go on
+ * @arena: the arena, in use by the caller: its file has a reference
+ * @work: the work item, whose function calls gcarena_worker_run()
+ *
+ * Context: does not sleep.
+ */
+void gcarena_worker_queue(struct gcarena *arena, struct work_struct *work)
+{
+	get_file(arena->file);
+	if (!queue_work(gcarena_wq, work))
+		fput(arena->file);
+}
