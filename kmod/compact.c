@@ -954,13 +954,45 @@ static void pin_word(void *data, unsigned long *word, u64 at)
 	gcarena_compact_pin_words(data, word, 1);
 }
 
-/* The span that a card lies in, or NULL: there is none any more. */
-static struct heap_span *span_of_card(const struct gcarena_compact *c, u64 card)
+static bool is_emptied(const struct gcarena_compact *c, const struct heap_span *span)
 {
-	u64 offset = card << GCARENA_CARD_SHIFT;
-	const struct heap_chunk *chunk = gcarena_heap_chunk(c->heap, offset);
+	const struct compact_chunk *chunk = c->chunks[span->start >> GCARENA_CHUNK_SHIFT];
 
-	return chunk ? chunk->blocks[gcarena_block_of(offset)].span : NULL;
+	return chunk && chunk->forward[gcarena_block_of(span->start)];
+}
+
+typedef bool (*span_filter)(const struct gcarena_compact *c, const struct heap_span *span);
+
+/* Visit the words on a region's cards, in spans that are still there and that @filter takes. */
+static __always_inline void visit_cards(struct gcarena_compact *c,
+					const struct remember_region *region,
+					span_filter filter, gcarena_word_fn visit)
+{
+	const struct heap_chunk *chunk;
+	const struct heap_span *span;
+	u64 from;
+	u32 i;
+
+	for (i = 0; i < region->nr; i++) {
+		from = region->cards[i] << GCARENA_CARD_SHIFT;
+		chunk = gcarena_heap_chunk(c->heap, from);
+		span = chunk ? chunk->blocks[gcarena_block_of(from)].span : NULL;
+		if (span && filter(c, span))
+			gcarena_words_between(c->heap, span, from, from + GCARENA_CARD_BYTES,
+					      visit, c);
+		if (i % COMPACT_INTERVAL == 0)
+			cond_resched();
+	}
+}
+
+static bool is_conservative(const struct gcarena_compact *c, const struct heap_span *span)
+{
+	return span->layout->scan == GCARENA_SCAN_ALL;
+}
+
+static bool is_to_update(const struct gcarena_compact *c, const struct heap_span *span)
+{
+	return has_pointers(span) && !is_emptied(c, span);
 }
 
 /**
@@ -970,41 +1002,7 @@ static struct heap_span *span_of_card(const struct gcarena_compact *c, u64 card)
  */
 void gcarena_compact_pin_cards(struct gcarena_compact *c, const struct remember_region *region)
 {
-	const struct heap_span *span;
-	u64 from;
-	u32 i;
-
-	for (i = 0; i < region->nr; i++) {
-		span = span_of_card(c, region->cards[i]);
-		from = region->cards[i] << GCARENA_CARD_SHIFT;
-		if (span && span->layout->scan == GCARENA_SCAN_ALL)
-			gcarena_words_between(c->heap, span, from, from + GCARENA_CARD_BYTES,
-					      pin_word, c);
-	}
-}
-
-static bool is_emptied(const struct gcarena_compact *c, const struct heap_span *span)
-{
-	const struct compact_chunk *chunk = c->chunks[span->start >> GCARENA_CHUNK_SHIFT];
-
-	return chunk && chunk->forward[gcarena_block_of(span->start)];
-}
-
-static void update_cards(struct gcarena_compact *c, const struct remember_region *region)
-{
-	const struct heap_span *span;
-	u64 from;
-	u32 i;
-
-	for (i = 0; i < region->nr; i++) {
-		span = span_of_card(c, region->cards[i]);
-		from = region->cards[i] << GCARENA_CARD_SHIFT;
-		if (span && has_pointers(span) && !is_emptied(c, span))
-			gcarena_words_between(c->heap, span, from, from + GCARENA_CARD_BYTES,
-					      update_word, c);
-		if (i % COMPACT_INTERVAL == 0)
-			cond_resched();
-	}
+	visit_cards(c, region, is_conservative, pin_word);
 }
 
 /* Objects that have just moved may point to each other. */
@@ -1033,6 +1031,6 @@ void gcarena_compact_move_regions(struct gcarena_compact *c, const struct rememb
 	copy_all(c);
 	update_copies(c);
 	while (nr--)
-		update_cards(c, &regions[nr]);
+		visit_cards(c, &regions[nr], is_to_update, update_word);
 	vacate_all(c);
 }
