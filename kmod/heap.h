@@ -345,8 +345,10 @@ static inline struct heap_chunk *gcarena_heap_chunk(const struct gcarena_heap *h
 /* Bytes of backing memory. */
 static inline u64 gcarena_heap_held(const struct gcarena_heap *heap)
 {
-	return ((u64)READ_ONCE(heap->nr_chunks) << GCARENA_CHUNK_SHIFT) -
-	       ((u64)READ_ONCE(heap->nr_absent) << GCARENA_BLOCK_SHIFT);
+	u64 chunks = (u64)READ_ONCE(heap->nr_chunks) << GCARENA_CHUNK_SHIFT;
+
+	/* Without the heap lock the two need not go together. */
+	return chunks - min(chunks, (u64)READ_ONCE(heap->nr_absent) << GCARENA_BLOCK_SHIFT);
 }
 
 /* Of that, bytes in chunks without a span. */

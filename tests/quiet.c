@@ -433,6 +433,31 @@ TEST_F_TIMEOUT(quiet, allocation, 120)
 	}
 }
 
+/* New objects in blocks of quiet chunks that nothing has been in: no fault on the way. */
+TEST_F_TIMEOUT(quiet, allocation_in_fresh_blocks, 120)
+{
+	uint64_t *p, young;
+	unsigned int i;
+
+	for (i = 0; i < 20; i++) {
+		self->root[1] = gca_alloc_in(self->arena, 40 * 1024);
+		ASSERT_NE(NULL, self->root[1]);
+		self->root[1][0] = (uintptr_t)self->root[2];
+		self->root[2] = self->root[1];
+		collect(_metadata, self, GCA_MINOR);
+		make_quiet(_metadata, self);
+		/* It lies behind the one before, in the same chunk but for once or twice. */
+		p = gca_alloc_in(self->arena, 40 * 1024);
+		ASSERT_NE(NULL, p);
+		self->root[3] = p;
+		collect(_metadata, self, GCA_MINOR);
+		young = sealed_new(self->arena);
+		p[5] = (uintptr_t)reveal(young);
+		collect(_metadata, self, GCA_MINOR);
+		ASSERT_TRUE(sealed_is_whole(young));
+	}
+}
+
 /* Moved objects are written through the collector's own mapping. */
 TEST_F_TIMEOUT(quiet, compaction, 120)
 {
