@@ -243,6 +243,8 @@ struct gcarena_counters {
  * @evacuate_longest_ns: longest stop for it
  * @compact_percent: it is begun when a full cycle finds more than this fragmented; 0: never
  * @compact_bytes: most bytes to move in one stop
+ * @compact_futile: so many evacuations in a row have moved next to nothing
+ * @compact_wait: full cycles that begin no evacuation because of that
  * @setup_lock: orders CREATE and the first mmap()
  * @created: set last, with release semantics, when heap and params are ready
  * @file: the open file whose arena this is; no reference
@@ -298,6 +300,8 @@ struct gcarena {
 	u64 evacuate_longest_ns;
 	u32 compact_percent;
 	u64 compact_bytes;
+	u32 compact_futile;
+	u32 compact_wait;
 
 	struct mutex setup_lock;	/* created */
 	bool created;

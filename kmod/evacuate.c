@@ -61,6 +61,10 @@
 #define LAST_PAGES	512
 #define STOP_CARDS	8192U
 #define MAX_ROUNDS	4
+/* An evacuation by policy pays if it moves such a part of what is held. */
+#define WORTH_PART	128
+/* After one that does not, leave out a full cycle; after more in a row 3, 7, ... 63. */
+#define FUTILE_MAX	6U
 
 enum evacuate_phase {
 	EVACUATE_CHOOSE,
@@ -81,6 +85,8 @@ enum evacuate_phase {
  * @taken: written pages that no cycle has been told of
  * @taken_pages: bits in @taken
  * @rounds: since the last stop
+ * @by_policy: nobody has asked for it
+ * @moved: bytes that had been moved before, in the arena's life
  * @broken: written pages have been forgotten
  * @slice_end: when the slice has to end, CLOCK_MONOTONIC, ns
  */
@@ -93,6 +99,8 @@ struct gcarena_evacuation {
 	unsigned long *taken;
 	u64 taken_pages;
 	unsigned int rounds;
+	bool by_policy;
+	u64 moved;
 	bool broken;
 	u64 slice_end;
 };
@@ -211,13 +219,15 @@ void gcarena_evacuate_abandon(struct gcarena *arena)
 		evacuation_end(arena);
 }
 
-static int evacuation_begin(struct gcarena *arena)
+static int evacuation_begin(struct gcarena *arena, bool by_policy)
 {
 	struct gcarena_evacuation *e = kzalloc(sizeof(*e), GCARENA_GFP);
 
 	if (!e)
 		return -ENOMEM;
 	e->arena = arena;
+	e->by_policy = by_policy;
+	e->moved = arena->counters.moved.bytes;
 	e->number = ++arena->evacuations;
 	arena->evacuation = e;
 	gcarena_worker_queue(arena, &arena->evacuator);
@@ -233,15 +243,41 @@ static u32 fragmentation(const struct gcarena *arena)
 	return held ? div64_u64((held - min(held, heap->old.bytes)) * 100, held) : 0;
 }
 
+/*
+ * It has come to its end. What is pinned, or pointed to by ambiguous words, may be so for
+ * ever: if little could be moved, do not go through the heap again after each cycle.
+ */
+static void evacuation_judge(struct gcarena *arena, const struct gcarena_evacuation *e)
+{
+	u64 moved = arena->counters.moved.bytes - e->moved;
+
+	if (!e->by_policy)
+		return;
+	if (moved && moved >= gcarena_heap_held(&arena->heap) / WORTH_PART)
+		arena->compact_futile = 0;
+	else
+		arena->compact_futile = min(arena->compact_futile + 1, FUTILE_MAX);
+	arena->compact_wait = BIT(arena->compact_futile) - 1;
+}
+
+static bool is_wanted(struct gcarena *arena)
+{
+	if (gcarena_zeal_compact(arena))
+		return true;
+	if (!arena->compact_percent || fragmentation(arena) <= arena->compact_percent)
+		return false;
+	if (!arena->compact_wait)
+		return true;
+	arena->compact_wait--;
+	return false;
+}
+
 /* A full cycle has ended: is it worth while to move objects? */
 void gcarena_evacuate_if_fragmented(struct gcarena *arena)
 {
 	lockdep_assert_held(&arena->lock);
-	if (arena->evacuation)
-		return;
-	if (gcarena_zeal_compact(arena) ||
-	    (arena->compact_percent && fragmentation(arena) > arena->compact_percent))
-		evacuation_begin(arena);
+	if (!arena->evacuation && is_wanted(arena))
+		evacuation_begin(arena, true);
 }
 
 /* ---- What is done in slices ------------------------------------------------------ */
@@ -446,6 +482,8 @@ static int slice(struct gcarena *arena, u64 ns)
 		/* Spans stay while it traces. */
 		ret = arena->concurrent ? -EBUSY : advance(arena, e) ?: gcarena_checkpoint();
 	} while (ret == -EAGAIN && !slice_is_over(e));
+	if (!ret)
+		evacuation_judge(arena, e);
 	if (ret != -EAGAIN && ret != -EBUSY)
 		evacuation_end(arena);
 	return ret;
@@ -482,7 +520,7 @@ static int begin_locked(struct gcarena *arena, u64 *number)
 		return PTR_ERR(mapping);
 	gcarena_lease_large_end(arena);
 	if (!arena->evacuation)
-		ret = evacuation_begin(arena);
+		ret = evacuation_begin(arena, false);
 	if (!ret)
 		*number = arena->evacuation->number;
 	arena->evacuate_longest_ns = 0;

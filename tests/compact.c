@@ -653,6 +653,71 @@ TEST_F_TIMEOUT(compact, evacuated_by_policy, 120)
 	EXPECT_EQ(stats.moves, moves);
 }
 
+static uint64_t nr_pauses(FIXTURE_DATA(compact) *self)
+{
+	struct gcarena_stats stats = raw_stats_of(gca_fd(self->arena));
+	uint64_t nr = 0;
+	unsigned int i;
+
+	for (i = 0; i < GCARENA_PAUSE_BUCKETS; i++)
+		nr += stats.pauses[i];
+	return nr;
+}
+
+/* Collects, and waits until what that has begun has ended. */
+static void collect_and_settle(struct __test_metadata *_metadata, FIXTURE_DATA(compact) *self)
+{
+	uint64_t before, nr = 0;
+
+	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_FULL, NULL));
+	do {
+		before = nr;
+		usleep(50000);
+		nr = nr_pauses(self);
+	} while (nr != before);
+}
+
+static void pin_some(void **slot, int (*change)(const void *object))
+{
+	struct node *n = *slot;
+	unsigned int i;
+
+	for (i = 0; n; n = n->next, i++) {
+		if (i % 8 == 0)
+			change(n);
+	}
+}
+
+/* An object in each span is pinned, so nothing gives way: it is tried again, but seldom. */
+TEST_F_TIMEOUT(compact, evacuation_that_is_futile, 240)
+{
+	const unsigned int rounds = 32;
+	const uint64_t nr = 20000;
+	uint64_t before, pauses;
+	unsigned int i;
+
+	build_list(self, &self->slot[0], nr, 9);
+	pin_some(&self->slot[0], gca_pin);
+	ASSERT_EQ(0, gca_set_compact_in(self->arena, 20, 0));
+	collect_and_settle(_metadata, self);
+	before = nr_pauses(self);
+	for (i = 0; i < rounds; i++)
+		collect_and_settle(_metadata, self);
+	/* Each collection stops the world once, each evacuation twice at least. */
+	pauses = nr_pauses(self) - before - rounds;
+	EXPECT_LT(0, pauses);
+	EXPECT_GT(rounds * 3 / 2, pauses);
+	before = raw_stats_of(gca_fd(self->arena)).moved_objects;
+	EXPECT_GT(nr / 10, before);
+	pin_some(&self->slot[0], gca_unpin);
+	/* Setting it means another try, whatever was before. */
+	ASSERT_EQ(0, gca_set_compact_in(self->arena, 20, 0));
+	for (i = 0; i < 100 && raw_stats_of(gca_fd(self->arena)).moved_objects < nr / 2; i++)
+		collect_and_settle(_metadata, self);
+	EXPECT_LE(nr / 2, raw_stats_of(gca_fd(self->arena)).moved_objects);
+	EXPECT_EQ(nr, check_list(self->slot[0], nr));
+}
+
 /* ---- What stays --------------------------------------------------------------------- */
 
 /* Each @step-th node of the list in @slot, hidden. Returns how many. */
