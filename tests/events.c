@@ -289,6 +289,8 @@ static void *busy_main(void *tid)
 	char *p = mmap(NULL, BUSY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 		       -1, 0);
 
+	/* Clearing huge pages, a machine that is slow enough schedules too seldom for RCU. */
+	madvise(p, BUSY_BYTES, MADV_NOHUGEPAGE);
 	*(atomic_int *)tid = gettid();
 	while (!busy_end) {
 		madvise(p, BUSY_BYTES, 23 /* MADV_POPULATE_WRITE */);
