@@ -314,6 +314,32 @@ void gcarena_backing_publish(struct gcarena_heap *heap, u32 index, struct heap_c
 	up_write(&arena->backing_lock);
 }
 
+/* No page table shows it where it is now. */
+static void backing_moved(struct heap_chunk *chunk)
+{
+	struct backing *backing = chunk ? chunk->backing : NULL;
+
+	if (!backing)
+		return;
+	backing->whole = true;
+	backing->populated_for = 0;
+}
+
+/* See heap.h. */
+void gcarena_backing_exchange(struct gcarena_heap *heap, u32 a, u32 b)
+{
+	struct gcarena *arena = gcarena_of_heap(heap);
+
+	down_write(&arena->backing_lock);
+	swap(heap->chunks[a], heap->chunks[b]);
+	backing_moved(heap->chunks[a]);
+	backing_moved(heap->chunks[b]);
+	up_write(&arena->backing_lock);
+	/* From here on page faults find what is there now; what they found before goes. */
+	chunks_unmap(arena, a, 1);
+	chunks_unmap(arena, b, 1);
+}
+
 void gcarena_backing_publish_table(struct gcarena_heap *heap, struct heap_chunk **table, u32 nr)
 {
 	struct gcarena *arena = gcarena_of_heap(heap);
@@ -502,7 +528,8 @@ bool gcarena_backing_is_busy(struct gcarena_heap *heap, u64 offset, u64 bytes)
 	unsigned int last = (offset + bytes - 1) % GCARENA_CHUNK_BYTES >> PAGE_SHIFT;
 
 	for (; page <= last; page++) {
-		if (folio_maybe_dma_pinned(page_folio(backing_page(chunk, page))))
+		if (!is_absent(chunk, page) &&
+		    folio_maybe_dma_pinned(page_folio(backing_page(chunk, page))))
 			return true;
 	}
 	return false;

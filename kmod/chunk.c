@@ -417,6 +417,26 @@ bool gcarena_blocks_dirty(struct gcarena_heap *heap, u64 start, u64 nr)
 }
 
 /**
+ * gcarena_chunks_exchange() - move a chunk, with all that is in it
+ * @heap: the heap
+ * @from: its index
+ * @to: an index below that, whose chunk is empty or absent: that one goes to @from
+ *
+ * What is said about places stays with the places. The spans are for the caller to change.
+ */
+void gcarena_chunks_exchange(struct gcarena_heap *heap, u32 from, u32 to)
+{
+	struct heap_chunk *chunk = heap->chunks[from], *other = heap->chunks[to];
+	bool apart = chunk->apart;
+
+	chunk->apart = other && other->apart;
+	if (other)
+		other->apart = apart;
+	gcarena_backing_exchange(heap, from, to);
+	heap->first_fit = min(heap->first_fit, to);
+}
+
+/**
  * gcarena_chunks_release() - give empty chunks back to the system
  * @heap: the heap
  * @keep: stop when the heap has no more than this many bytes of backing

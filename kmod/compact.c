@@ -12,8 +12,8 @@
  *	move	copy, then update all pointers, then unmake the spans left behind
  *
  * Until gcarena_compact_move() begins, nothing of the heap has changed but what
- * gcarena_compact_cancel() takes back; after that nothing can fail. There are two plans, to be
- * carried out one after the other:
+ * gcarena_compact_cancel() takes back; after that nothing can fail. There are three plans, to
+ * be carried out one after the other:
  *
  *	slots	within a class and layout. Spans from the high end are emptied into free
  *		slots of the others: two fingers (E. Saunders, 1974), as long as there are
@@ -21,14 +21,15 @@
  *		A span with a pinned object is not emptied, it is filled
  *	spans	from the high end, chunks that can be emptied are: their spans move
  *		as they are to free blocks of lower chunks, large objects among them
+ *	chunks	those that are left move as they are to lower places that have no memory,
+ *		objects of more than a chunk among them: shift.c
  *
  *	before	|a.b.|.p..|...c|d..e|	p is pinned
  *	slots	|adbe|cp..|free|free|
  *
  * Permanent objects stay, and so do the others in their spans: who wants them together
- * compacts before. Spans that a thread holds are moved neither out of nor into; nor are
- * objects of more than a chunk, and spans with a page that is pinned for I/O. But pointers
- * in their objects are updated.
+ * compacts before. Spans that a thread holds are moved neither out of nor into, nor are
+ * spans with a page that is pinned for I/O. But pointers in their objects are updated.
  *
  * Forwarding: for each span that is emptied a table of where its objects go, found through
  * a table of blocks. Nothing is kept in the objects themselves, which the program, or
@@ -349,6 +350,19 @@ static u64 new_start(const struct compact_forward *f, u32 index)
 	return f->to[f->rank[index / 64] + hweight64(before)];
 }
 
+static u64 forward_chunk(const struct gcarena_compact *c, u64 offset)
+{
+	u32 index = offset >> GCARENA_CHUNK_SHIFT, to = c->new_index[index];
+	struct heap_slot slot;
+
+	if (to == index)
+		return offset;
+	slot = gcarena_heap_resolve(c->heap, offset);
+	if (!slot.span || !gcarena_slot_allocated(&slot))
+		return offset;
+	return offset - ((u64)(index - to) << GCARENA_CHUNK_SHIFT);
+}
+
 /**
  * gcarena_compact_forward() - where a place in the heap goes
  * @c: the compaction, planned
@@ -364,6 +378,8 @@ u64 gcarena_compact_forward(const struct gcarena_compact *c, u64 offset)
 
 	if (offset >= c->end || !c->chunks[offset >> GCARENA_CHUNK_SHIFT])
 		return offset;
+	if (c->new_index)
+		return forward_chunk(c, offset);
 	f = *forward_of(c, offset);
 	if (!f)
 		return offset;
@@ -553,8 +569,31 @@ static struct heap_span *span_in_chunk(const struct gcarena_compact *c, u32 inde
 	if (*block >= GCARENA_CHUNK_BLOCKS)
 		return NULL;
 	span = chunk->blocks[*block].span;
-	*block += span->bytes >> GCARENA_BLOCK_SHIFT;
+	/* It may begin in a chunk before, and end in one behind. */
+	*block = ((span->start + span->bytes) >> GCARENA_BLOCK_SHIFT) -
+		 (u64)index * GCARENA_CHUNK_BLOCKS;
 	return span;
+}
+
+/**
+ * gcarena_compact_is_fixed() - must something in a chunk keep its address?
+ * @c: the compaction, of all chunks, with all pins
+ * @index: a chunk that is not empty
+ */
+bool gcarena_compact_is_fixed(const struct gcarena_compact *c, u32 index)
+{
+	unsigned long block = 0;
+	struct heap_span *span;
+
+	if (!bitmap_empty(c->chunks[index]->pinned, CHUNK_UNITS) ||
+	    gcarena_backing_is_busy(c->heap, (u64)index << GCARENA_CHUNK_SHIFT,
+				    GCARENA_CHUNK_BYTES))
+		return true;
+	while ((span = span_in_chunk(c, index, &block))) {
+		if (span->lease || span->permanent || span->layout->scan == GCARENA_SCAN_ALL)
+			return true;
+	}
+	return false;
 }
 
 static bool chunk_may_move(const struct gcarena_compact *c, u32 index)
@@ -666,6 +705,11 @@ int gcarena_compact_plan_spans(struct gcarena_compact *c)
 void gcarena_compact_cancel(struct gcarena_compact *c)
 {
 	cancel_to(c, NULL);
+	kvfree(c->new_index);
+	kvfree(c->shifts);
+	c->new_index = NULL;
+	c->shifts = NULL;
+	c->nr_shifts = 0;
 }
 
 /* ---- The plan for regions ------------------------------------------------------ */
@@ -893,7 +937,7 @@ static bool has_pointers(const struct heap_span *span)
 }
 
 /* The one place where all pointers that are known to be some are changed. */
-static void update_all(struct gcarena_compact *c)
+void gcarena_compact_update(struct gcarena_compact *c)
 {
 	struct heap_span *span;
 	u64 pos = 0;
@@ -943,7 +987,7 @@ void gcarena_compact_move(struct gcarena_compact *c)
 	if (!c->forwards)
 		return;
 	copy_all(c);
-	update_all(c);
+	gcarena_compact_update(c);
 	vacate_all(c);
 }
 

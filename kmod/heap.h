@@ -284,6 +284,7 @@ int gcarena_blocks_alloc_below(struct gcarena_heap *heap, u64 nr, u32 below, u64
 void gcarena_blocks_free(struct gcarena_heap *heap, u64 start, u64 nr);
 void gcarena_blocks_set_span(struct gcarena_heap *heap, u64 start, u64 nr,
 			     struct heap_span *span);
+void gcarena_chunks_exchange(struct gcarena_heap *heap, u32 from, u32 to);
 bool gcarena_blocks_dirty(struct gcarena_heap *heap, u64 start, u64 nr);
 u64 gcarena_chunks_release(struct gcarena_heap *heap, u64 keep);
 u64 gcarena_blocks_release(struct gcarena_heap *heap, u64 keep);
@@ -424,11 +425,13 @@ int gcarena_sweep_all(struct gcarena_heap *heap);
 /*
  * Backing memory, supplied by backing.c in the kernel and by the test harness in
  * user space. Allocation returns zeroed memory. Publishing makes the chunk, or
- * with NULL its absence, visible to page faults; table growth goes the same way.
+ * with NULL its absence, visible to page faults; table growth goes the same way, and the
+ * exchange of two entries, either of which may be NULL.
  */
 int gcarena_backing_alloc(struct gcarena_heap *heap, struct heap_chunk *chunk);
 void gcarena_backing_free(struct gcarena_heap *heap, struct heap_chunk *chunk, u32 index);
 void gcarena_backing_publish(struct gcarena_heap *heap, u32 index, struct heap_chunk *chunk);
+void gcarena_backing_exchange(struct gcarena_heap *heap, u32 a, u32 b);
 void gcarena_backing_publish_table(struct gcarena_heap *heap, struct heap_chunk **table,
 				   u32 nr);
 

@@ -206,3 +206,20 @@ void gcarena_id_move(struct gcarena_heap *heap, struct heap_span *from, u32 inde
 	from->nr_ids--;
 	to->span->nr_ids++;
 }
+
+/* The whole of @span is about to be so many bytes lower. Cannot fail. */
+void gcarena_ids_shift(struct gcarena_heap *heap, const struct heap_span *span, u64 bytes)
+{
+	struct gcarena_ids *ids = &heap->ids;
+	u32 i, nr = span->nr_ids;
+	u64 key, at;
+
+	for (i = 0; nr && i < span->nr_slots; i++) {
+		key = key_of(span, i);
+		at = find(ids, key);
+		if (!ids->table[at].key)
+			continue;
+		enter(ids, key - bytes / UNIT, take_out(ids, at));
+		nr--;
+	}
+}

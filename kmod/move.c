@@ -5,7 +5,7 @@
  *
  *	before the stop		gcarena_move_begin(): memory for pins
  *	as roots are read	gcarena_move_root_words(), gcarena_move_slots()
- *	after marking		gcarena_move_run(): sweep, and for each of the two plans:
+ *	after marking		gcarena_move_run(): sweep, and for each of the three plans:
  *				plan, prepare the slots, move, write the slots
  *	at the end		gcarena_move_end()
  *
@@ -13,8 +13,8 @@
  * collection: gcarena_move_begin_regions(), roots, gcarena_move_regions(), gcarena_move_end().
  *
  * Up to the first move everything can fail or be killed, and then all objects are where they
- * were. When the second plan cannot be made, for want of memory, the first one was good
- * enough.
+ * were. When the second or third plan cannot be made, for want of memory, what was done
+ * before is good enough.
  *
  * Here is the one place where it is known of each object whether it is dead (after the
  * sweep), and where it goes: what else refers to objects is to be told in carry_out().
@@ -28,6 +28,7 @@
 #include "compact.h"
 #include "move.h"
 #include "remember.h"
+#include "shift.h"
 #include "slots.h"
 #include "trace.h"
 #include "verify.h"
@@ -178,6 +179,8 @@ static int carry_out(struct gcarena *arena, struct gcarena_move *move,
 	gcarena_slots_finish(&move->slots, true);
 	if (regions)
 		gcarena_compact_move_regions(&move->compact, regions, nr);
+	else if (move->compact.nr_shifts)
+		gcarena_shift_move(&move->compact);
 	else
 		gcarena_compact_move(&move->compact);
 	return verify_after(arena, move);
@@ -193,7 +196,8 @@ static int run(struct gcarena *arena, struct gcarena_move *move)
 	      carry_out(arena, move, NULL, 0);
 	if (ret)
 		return ret;
-	ret = gcarena_compact_plan_spans(c) ?: carry_out(arena, move, NULL, 0);
+	ret = gcarena_compact_plan_spans(c) ?: carry_out(arena, move, NULL, 0) ?:
+	      gcarena_shift_plan(c) ?: carry_out(arena, move, NULL, 0);
 	return ret == -ENOMEM && c->moved.objects ? 0 : ret;
 }
 

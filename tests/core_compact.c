@@ -27,6 +27,8 @@ TEST_F_TIMEOUT(core, random_graphs, 180)
 			forget_dead(w);
 			if (!w->nr)
 				break;
+			if (seed % 2)
+				gcarena_chunks_release(&self->heap, 0);
 			populate(_metadata, w, min(w->nr + 400, MAX_NODES), 1 + seed % 3);
 		}
 		core_close(&self->heap);
@@ -447,7 +449,7 @@ TEST_F(core, large_objects_move)
 	EXPECT_EQ(NULL, self->heap.chunks[2]);
 }
 
-/* One of more than a chunk stays, and each of its pointers is updated, across all pieces. */
+/* Each pointer in one of more than a chunk is updated, across all pieces. */
 TEST_F(core, large_objects_are_updated)
 {
 	struct heap_layout *layout = layout_new(&self->heap, 3, (unsigned long[]) { 2 });
@@ -506,7 +508,8 @@ TEST_F_TIMEOUT(core, each_written_page_is_told, 60)
 	check_world(_metadata, w);
 	for (page = 0; page < nr_pages; page++) {
 		nr_told += told[page];
-		if (!told[page])
+		/* A chunk of which all has moved may be elsewhere itself. */
+		if (!told[page] && self->heap.chunks[page / GCARENA_CHUNK_PAGES]->nr_used)
 			missed += !!memcmp(before + (page << PAGE_SHIFT),
 					   gcarena_heap_kaddr(&self->heap, page << PAGE_SHIFT),
 					   BIT(PAGE_SHIFT));

@@ -165,6 +165,13 @@ void gcarena_backing_publish(struct gcarena_heap *h, u32 index, struct heap_chun
 	h->chunks[index] = chunk;
 }
 
+void gcarena_backing_exchange(struct gcarena_heap *h, u32 a, u32 b)
+{
+	(void)h;
+	(void)a;
+	(void)b;
+}
+
 void gcarena_backing_publish_table(struct gcarena_heap *h, struct heap_chunk **table, u32 nr)
 {
 	h->chunks = table;

@@ -120,6 +120,14 @@ void gcarena_backing_mark_dirty(struct gcarena_heap *heap, u64 offset, u64 bytes
 	}
 }
 
+void gcarena_backing_exchange(struct gcarena_heap *heap, u32 a, u32 b)
+{
+	struct heap_chunk *chunk = heap->chunks[a];
+
+	heap->chunks[a] = heap->chunks[b];
+	heap->chunks[b] = chunk;
+}
+
 #ifndef CORE_OWN_PUBLISH
 void gcarena_backing_publish(struct gcarena_heap *heap, u32 index, struct heap_chunk *chunk)
 {

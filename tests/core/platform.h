@@ -133,6 +133,14 @@ static inline unsigned long find_next_bit(const unsigned long *map, unsigned lon
 	return n < nr ? n : nr;
 }
 
+static inline unsigned long find_next_zero_bit(const unsigned long *map, unsigned long nr,
+					       unsigned long n)
+{
+	while (n < nr && core_test_bit(map, n))
+		n++;
+	return n < nr ? n : nr;
+}
+
 /* @nr when none is set. */
 static inline unsigned long find_last_bit(const unsigned long *map, unsigned long nr)
 {

@@ -18,6 +18,7 @@
 #include "../../kmod/mark.c"
 #include "../../kmod/crew.c"
 #include "../../kmod/compact.c"
+#include "../../kmod/shift.c"
 #include "../../kmod/remember.c"
 #include "../../kmod/pacer.c"
 

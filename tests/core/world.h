@@ -293,6 +293,11 @@ static inline int compact_world(struct __test_metadata *_metadata, struct world 
 	if (!ret) {
 		note_moves(_metadata, w, &c);
 		gcarena_compact_move(&c);
+		ret = gcarena_shift_plan(&c);
+	}
+	if (!ret) {
+		note_moves(_metadata, w, &c);
+		gcarena_shift_move(&c);
 	}
 	if (moved)
 		*moved = c.moved.objects;
