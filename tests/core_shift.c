@@ -199,11 +199,12 @@ TEST_F(core, what_must_stay)
 	struct heap_span *low, *spans[5];
 	struct gcarena_compact c;
 	unsigned long word;
-	u64 i;
+	u64 i, at;
 
 	low = large_new(&self->heap, layout, 20 * MIB);
 	for (i = 0; i < 5; i++)
-		spans[i] = object_new(&self->heap, i == 1 ? conservative : layout, 3 * MIB, i << 32);
+		spans[i] = object_new(&self->heap, i == 1 ? conservative : layout, 3 * MIB,
+				      i << 32);
 	busy_page = (spans[2]->start + 3 * MIB - 1) >> PAGE_SHIFT;
 	core_is_busy = is_busy;
 	ASSERT_EQ(0, gcarena_permanent_add(&self->heap, &(struct heap_slot) { spans[3], 0 }));
@@ -212,10 +213,13 @@ TEST_F(core, what_must_stay)
 	word = BASE + spans[0]->start + 2 * MIB + 5;
 	gcarena_compact_pin_words(&c, &word, 1);
 	ASSERT_EQ(0, gcarena_shift_plan(&c));
-	for (i = 0; i < 5; i++)
-		EXPECT_EQ(i < 4 ? spans[i]->start : 0, gcarena_compact_forward(&c, spans[i]->start));
+	for (i = 0; i < 5; i++) {
+		at = spans[i]->start;
+		EXPECT_EQ(i < 4 ? at : 0, gcarena_compact_forward(&c, at));
+	}
 	/* Not in an object: no pointer. */
-	EXPECT_EQ(spans[4]->start + 3 * MIB, gcarena_compact_forward(&c, spans[4]->start + 3 * MIB));
+	at += 3 * MIB;
+	EXPECT_EQ(at, gcarena_compact_forward(&c, at));
 	gcarena_shift_move(&c);
 	gcarena_compact_destroy(&c);
 	core_is_busy = NULL;
