@@ -508,6 +508,26 @@ TEST_F_TIMEOUT(compact, huge_objects_are_written_after_moving, 120)
 	}
 }
 
+/* A huge object that is pinned stays, and so does what shares its last chunk with it. */
+TEST_F_TIMEOUT(compact, huge_object_that_is_pinned, 120)
+{
+	uint64_t old;
+
+	self->slot[0] = gca_make(self->node, HUGE_NODES);
+	self->slot[1] = gca_make(self->node, HUGE_NODES);
+	ASSERT_EQ(0, gca_pin((struct node *)self->slot[1] + HUGE_NODES / 2));
+	((struct node *)self->slot[1])[HUGE_NODES - 1].next = new_node(self, 7);
+	old = hidden(self->slot[1]);
+	self->slot[0] = NULL;
+	compact(_metadata, self);
+	EXPECT_EQ(old, hidden(self->slot[1]));
+	ASSERT_EQ(0, gca_unpin((struct node *)self->slot[1] + HUGE_NODES / 2));
+	compact(_metadata, self);
+	if (variant->root_mode == GCA_ROOTS_EXPLICIT)
+		EXPECT_NE(old, hidden(self->slot[1]));
+	EXPECT_TRUE(is_whole(((struct node *)self->slot[1])[HUGE_NODES - 1].next, 7));
+}
+
 /* ---- Beside the program --------------------------------------------------------------- */
 
 static void evacuate(struct __test_metadata *_metadata, FIXTURE_DATA(compact) *self)
