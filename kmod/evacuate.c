@@ -498,11 +498,38 @@ void gcarena_evacuate_zeal(struct gcarena *arena)
 		slice(arena, SLICE_NS);
 }
 
+/**
+ * gcarena_evacuate_begin() - begin, or join one that is on
+ * @arena: the arena; the caller holds its heap lock
+ * @number: set to which one it is, for gcarena_evacuate_is_on()
+ *
+ * A worker goes on with it. It always ends: done, or given up.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gcarena_evacuate_begin(struct gcarena *arena, u64 *number)
+{
+	int ret = 0;
+
+	gcarena_lease_large_end(arena);
+	if (!arena->evacuation)
+		ret = evacuation_begin(arena, false);
+	if (!ret)
+		*number = arena->evacuation->number;
+	return ret;
+}
+
+bool gcarena_evacuate_is_on(const struct gcarena *arena, u64 number)
+{
+	lockdep_assert_held(&arena->lock);
+	return arena->evacuation && arena->evacuation->number == number;
+}
+
 static int now_locked(struct gcarena *arena, u64 number)
 {
 	int ret;
 
-	if (!arena->evacuation || arena->evacuation->number != number)
+	if (!gcarena_evacuate_is_on(arena, number))
 		return 0;	/* somebody else has got to the end */
 	if (arena->concurrent) {
 		ret = gcarena_concurrent_finish(arena);
@@ -514,17 +541,11 @@ static int now_locked(struct gcarena *arena, u64 number)
 static int begin_locked(struct gcarena *arena, u64 *number)
 {
 	struct gcarena_mapping *mapping = gcarena_mapping_get(arena);
-	int ret = 0;
 
 	if (IS_ERR(mapping))
 		return PTR_ERR(mapping);
-	gcarena_lease_large_end(arena);
-	if (!arena->evacuation)
-		ret = evacuation_begin(arena, false);
-	if (!ret)
-		*number = arena->evacuation->number;
 	arena->evacuate_longest_ns = 0;
-	return ret;
+	return gcarena_evacuate_begin(arena, number);
 }
 
 /**

@@ -420,14 +420,15 @@ static int collect_found(struct genl_info *info, struct gcarena *arena)
 {
 	const struct nlattr *attr = info->attrs[GCARENA_A_ARENA_KIND];
 	u32 kind = attr ? nla_get_u32(attr) : GCARENA_COLLECT_FULL;
+	bool moves = kind == GCARENA_COLLECT_COMPACT || kind == GCARENA_COLLECT_EVACUATE;
 	bool release = info->attrs[GCARENA_A_ARENA_RELEASE];
 
-	if (kind > GCARENA_COLLECT_COMPACT) {
+	if (!moves && kind != GCARENA_COLLECT_FULL && kind != GCARENA_COLLECT_MINOR) {
 		NL_SET_ERR_MSG_ATTR(info->extack, attr, "this kernel knows no such collection");
 		return -EOPNOTSUPP;
 	}
 	/* What is in registers does not hold objects in place: only the program knows when. */
-	if (kind == GCARENA_COLLECT_COMPACT && gcarena_is_created(arena) &&
+	if (moves && gcarena_is_created(arena) &&
 	    arena->params.root_mode == GCARENA_ROOTS_EXPLICIT) {
 		NL_SET_ERR_MSG_ATTR(info->extack, attr,
 				    "the roots are explicit: only the program may move objects");

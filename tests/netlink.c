@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "gcarena.h"
 #include "lib/nl.h"
 #include "lib/nlarena.h"
 #include "lib/param.h"
@@ -383,6 +384,50 @@ TEST(a_worker_compacts)
 	close(fd);
 }
 
+/* Beside the program, and told when it has ended; no collection, unless asked for with it. */
+TEST(a_worker_evacuates)
+{
+	struct pair { struct pair *next; void *unused; } *p, *list;
+	gca_arena *arena = gca_open(NULL);
+	struct nl_seen seen = { };
+	gca_type *type;
+	uint32_t id;
+	void **slot;
+	int i, fd = nl_open();
+
+	ASSERT_NE(NULL, arena);
+	id = nl_arena_id(gca_fd(arena));
+	type = GCA_TYPE_IN(arena, struct pair, next);
+	slot = gca_root_slot_in(arena, NULL);
+	ASSERT_NE(NULL, type);
+	ASSERT_NE(NULL, slot);
+	/* One in ten lives, from the list that the slot begins. */
+	for (i = 0; i < 200000; i++) {
+		p = gca_new(type);
+		ASSERT_NE(NULL, p);
+		if (i % 10)
+			continue;
+		p->next = *slot;
+		*slot = p;
+	}
+	p = NULL;
+	ASSERT_EQ(0, nl_collect_and_wait(fd, id, GCARENA_COLLECT_FULL, &seen));
+	ASSERT_EQ(0, nl_collect_and_wait(fd, id, GCARENA_COLLECT_EVACUATE, &seen));
+	EXPECT_EQ(0, seen.done_error);
+	EXPECT_LT(1000, raw_stats_of(gca_fd(arena)).moved_objects);
+	EXPECT_EQ(1, raw_stats_of(gca_fd(arena)).cycles);
+	for (list = *slot, i = 0; list; list = list->next)
+		i++;
+	EXPECT_EQ(20000, i);
+	/* Both at once: nothing is left out. */
+	ASSERT_EQ(0, nl_collect(fd, id, GCARENA_COLLECT_EVACUATE, &seen));
+	ASSERT_EQ(0, nl_collect_and_wait(fd, id, GCARENA_COLLECT_MINOR, &seen));
+	EXPECT_EQ(0, seen.done_error);
+	EXPECT_LT(1, raw_stats_of(gca_fd(arena)).cycles);
+	gca_close(arena);
+	close(fd);
+}
+
 /* Registers and stacks of a program that does not collect itself are roots as well. */
 TEST(a_worker_finds_roots)
 {
@@ -495,6 +540,8 @@ TEST_F(netlink, nothing_is_collected_that_nobody_maps)
 
 	/* Objects would move under registers that are no roots. */
 	EXPECT_EQ(-EOPNOTSUPP, nl_collect(self->fd, self->id, GCARENA_COLLECT_COMPACT, &seen));
+	EXPECT_EQ(-EOPNOTSUPP, nl_collect(self->fd, self->id, GCARENA_COLLECT_EVACUATE, &seen));
+	EXPECT_EQ(-EOPNOTSUPP, nl_collect(self->fd, self->id, GCARENA_COLLECT_MAJOR, &seen));
 	EXPECT_EQ(-EOPNOTSUPP, nl_collect(self->fd, self->id, 77, &seen));
 	/* Not created. */
 	other.fd = raw_open();

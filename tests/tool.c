@@ -184,7 +184,7 @@ TEST_F_TIMEOUT(tool, errors_name_the_remedy, 120)
 		{ "stats --interval 0", 2, "is no interval" },
 		{ "stats --count x", 2, "is no count" },
 		{ "monitor --frobnicate", 2, "See gcarenactl --help" },
-		{ "collect @1 --minor --compact", 2, "give one of the two" },
+		{ "collect @1 --minor --compact", 2, "give one of them" },
 		{ "map", 2, "map needs one arena" },
 		{ "map @1 --svg x --json", 2, "not both" },
 		{ "map @1 --width 3", 2, "is no width" },

@@ -73,11 +73,12 @@ static const struct command commands[] = {
 		.arguments = "ARENA",
 		.summary = "collect now, and wait for it",
 		.help = "With --minor only what was allocated since the last collection; with\n"
-			"--compact objects are moved together as well, which the program must be\n"
-			"written for; with --release memory that is empty goes back to the system\n"
-			"at once.\n",
+			"--compact objects are moved together as well; with --evacuate that alone\n"
+			"is done, a little at a time beside the program, which must be written for\n"
+			"either; with --release memory that is empty goes back to the system at\n"
+			"once.\n",
 		.max_arguments = 1,
-		.options = "mCr",
+		.options = "mCEr",
 		.run = command_collect,
 	}, {
 		.name = "monitor",
@@ -110,13 +111,14 @@ static const struct command commands[] = {
 	},
 };
 
-static const char short_options[] = "jcmCri:n:bos:g:w:hV";
+static const char short_options[] = "jcmCEri:n:bos:g:w:hV";
 
 static const struct option long_options[] = {
 	{ "json",	no_argument, NULL, 'j' },
 	{ "classes",	no_argument, NULL, 'c' },
 	{ "minor",	no_argument, NULL, 'm' },
 	{ "compact",	no_argument, NULL, 'C' },
+	{ "evacuate",	no_argument, NULL, 'E' },
 	{ "release",	no_argument, NULL, 'r' },
 	{ "interval",	required_argument, NULL, 'i' },
 	{ "count",	required_argument, NULL, 'n' },
@@ -138,6 +140,7 @@ static const struct {
 	{ 'c', "-c, --classes          also show the size-class table" },
 	{ 'm', "-m, --minor            a minor collection" },
 	{ 'C', "-C, --compact          a compacting collection" },
+	{ 'E', "-E, --evacuate         move objects together beside the program" },
 	{ 'r', "-r, --release          give all empty memory back" },
 	{ 'i', "-i, --interval=SECONDS look every so often" },
 	{ 'n', "-n, --count=N          end after so many times or lines" },
@@ -244,6 +247,7 @@ static char find_stray_option(const struct command *command, const struct option
 		options->classes ? 'c' : ' ', options->minor ? 'm' : ' ',
 		options->release ? 'r' : ' ', options->interval ? 'i' : ' ',
 		options->count ? 'n' : ' ', options->compact ? 'C' : ' ',
+		options->evacuate ? 'E' : ' ',
 		options->batch ? 'b' : ' ', options->once ? 'o' : ' ',
 		options->sort ? 's' : ' ', options->svg ? 'g' : ' ',
 		options->width ? 'w' : ' ',
@@ -324,6 +328,9 @@ static enum exit_status parse_option(struct options *options, int option, bool *
 		return STATUS_OK;
 	case 'C':
 		options->compact = true;
+		return STATUS_OK;
+	case 'E':
+		options->evacuate = true;
 		return STATUS_OK;
 	case 'b':
 		options->batch = true;

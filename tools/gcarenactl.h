@@ -46,6 +46,7 @@ struct options {
 	bool classes;
 	bool minor;
 	bool compact;
+	bool evacuate;
 	bool release;
 	bool batch;
 	bool once;

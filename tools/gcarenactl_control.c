@@ -154,15 +154,20 @@ static void take_asked(struct nlattr **attrs, void *data)
 		*(uint64_t *)data = nla_get_u64(attrs[GCARENA_A_ARENA_ASKED]);
 }
 
+static uint32_t kind_of(const struct options *options)
+{
+	return options->minor ? GCARENA_COLLECT_MINOR :
+	       options->compact ? GCARENA_COLLECT_COMPACT :
+	       options->evacuate ? GCARENA_COLLECT_EVACUATE : GCARENA_COLLECT_FULL;
+}
+
 static int ask_for_collection(const struct options *options, uint32_t id, uint64_t *asked)
 {
 	struct nl_msg *message = netlink_question(GCARENA_CMD_COLLECT, false);
 
 	if (message) {
 		nla_put_u32(message, GCARENA_A_ARENA_ID, id);
-		nla_put_u32(message, GCARENA_A_ARENA_KIND,
-			    options->minor ? GCARENA_COLLECT_MINOR :
-			    options->compact ? GCARENA_COLLECT_COMPACT : GCARENA_COLLECT_FULL);
+		nla_put_u32(message, GCARENA_A_ARENA_KIND, kind_of(options));
 	}
 	if (message && options->release)
 		nla_put_flag(message, GCARENA_A_ARENA_RELEASE);
@@ -212,8 +217,8 @@ enum exit_status command_collect(const struct options *options, int argc, char *
 
 	if (argc != 1)
 		return usage_error("collect needs one arena: @ID, PID or PID:FD");
-	if (options->minor && options->compact)
-		return usage_error("a minor collection does not compact: give one of the two");
+	if (options->minor + options->compact + options->evacuate > 1)
+		return usage_error("--minor, --compact and --evacuate: give one of them");
 	status = arena_find_one(&arena, argv[0]);
 	if (status)
 		return status;

@@ -39,7 +39,8 @@
  * EPERM      the caller may not trace the owner; a limit above the administrator's bound
  * EBUSY      see above
  * ENXIO      SET, COLLECT: the arena was not created, or no process maps it (COLLECT)
- * EOPNOTSUPP unknown kind of collection; COMPACT of an arena with GCARENA_ROOTS_EXPLICIT
+ * EOPNOTSUPP unknown kind of collection, or MAJOR; COMPACT and EVACUATE of an arena with
+ *            GCARENA_ROOTS_EXPLICIT
  * ENOMEM     no memory
  * ========== ================================================================
  */
@@ -64,7 +65,7 @@
  *	arena, all or none
  * @GCARENA_CMD_COLLECT: have a kernel worker collect an arena (KIND, RELEASE). Replies at
  *	once, with ASKED: the collection has been done when DONE has come that far. COMPACT
- *	is for programs that are written for it: see &struct gcarena_collect
+ *	and EVACUATE are for programs that are written for it: see &struct gcarena_collect
  * @GCARENA_CMD_STATS_GET: do, dump: statistics, &enum gcarena_a_stats
  * @GCARENA_CMD_CLASSES_GET: dump, of one arena: a message for each class of spans that it
  *	has, &enum gcarena_a_class
