@@ -170,16 +170,22 @@ static int use_arena(int fd)
 
 TEST_F(netlink, statistics_are_those_of_the_descriptor)
 {
+	const size_t same = offsetof(struct gcarena_stats, heap_objects);
 	struct gcarena_stats told = { }, own;
+	bool differ = true;
+	int i;
 
 	ASSERT_EQ(0, use_arena(self->arena.fd));
-	ASSERT_EQ(0, nl_ask_about(self->fd, NLM_F_ACK, GCARENA_CMD_STATS_GET,
-				  GCARENA_A_STATS_ID, self->id, see_stats, &told).error);
-	ASSERT_EQ(0, raw_stats(self->arena.fd, &own));
+	/* What is done in the background may come in between. */
+	for (i = 0; i < 100 && differ; i++) {
+		ASSERT_EQ(0, nl_ask_about(self->fd, NLM_F_ACK, GCARENA_CMD_STATS_GET,
+					  GCARENA_A_STATS_ID, self->id, see_stats, &told).error);
+		ASSERT_EQ(0, raw_stats(self->arena.fd, &own));
+		differ = memcmp((char *)&told + same, (char *)&own + same, sizeof(own) - same);
+	}
+	EXPECT_FALSE(differ);
 	EXPECT_EQ(self->id, told.flags);
 	EXPECT_LT(0, own.cycles);
-	EXPECT_EQ(0, memcmp(&told.heap_objects, &own.heap_objects,
-			    sizeof(own) - offsetof(struct gcarena_stats, heap_objects)));
 }
 
 /* Sums over messages of spans or classes. */
