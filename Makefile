@@ -286,6 +286,14 @@ bench-latency:
 	@$(VM_RUN) $(LATENCY_VM) --timeout 5400 -- tests/bench/run --latency $(LATENCY_FLAGS)
 	@tests/bench/plot
 
+# A million objects, nine in ten of which die: what is held afterwards, by everybody.
+bench-compact:
+	@tools/setup build vm bench
+	+@$(SUBMAKE) module lib benches KREL=$(VM_KREL) >&2
+	@$(VM_RUN) --memory 4096 --timeout 3600 -- tests/bench/run --only compact/ \
+		--objects 1000000 --runs 1 --minutes 30 $(COMPACT_FLAGS)
+.PHONY: bench-compact
+
 # --- gcarenactl top on the whole screen -----------------------------------------------
 #
 # With ncurses. Where pkg-config does not find it top writes tables alone, and says so.
