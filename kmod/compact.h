@@ -28,7 +28,8 @@ struct compact_shift {
  * @end: offsets at or above are in none of them
  * @forwards: spans that are about to be moved out of
  * @new_index: for each chunk that moves as it is where it goes, for others itself; or NULL
- * @shifts: the same as a list, in order, @nr_shifts of them
+ * @shifts: the same as a list, in order
+ * @nr_shifts: entries in @shifts
  * @dirty_page: the page last told of as written, by number
  * @moved: objects moved so far
  * @steps: counts the work between checkpoints

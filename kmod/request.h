@@ -21,7 +21,7 @@ struct gcarena;
  * @taken: the last request that was taken to be carried out; likewise
  */
 struct gcarena_request {
-	spinlock_t lock;
+	spinlock_t lock;		/* see above */
 	struct delayed_work work;
 	u64 asked;
 	u64 done;
