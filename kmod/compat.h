@@ -136,4 +136,14 @@ static inline struct nlattr **gcarena_dump_attrs(struct netlink_callback *cb)
 #endif
 }
 
+/* Take a reference to a file that may have none any more. Return: there was one. */
+static inline bool gcarena_get_live_file(struct file *file)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+	return get_file_rcu(file);
+#else
+	return get_file_active(&file);
+#endif
+}
+
 #endif

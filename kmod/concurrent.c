@@ -385,21 +385,27 @@ static int slice(struct gcarena *arena, struct gcarena_concurrent *c)
  * @arena: the arena, no such cycle being on; the caller holds its heap lock, and its file
  * @kind: GCARENA_COLLECT_MINOR becomes a full one where there is no knowing what is old
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0, -ENOMEM, or -ENXIO: the arena is about to end.
  */
 int gcarena_concurrent_begin(struct gcarena *arena, enum gcarena_collect_kind kind)
 {
 	struct gcarena_concurrent *c;
+	int ret;
 
 	lockdep_assert_held(&arena->lock);
 	c = kzalloc(sizeof(*c), GCARENA_GFP);
 	if (!c)
 		return -ENOMEM;
+	/* It waits for the heap lock. */
+	ret = gcarena_worker_queue(arena, &arena->tracer);
+	if (ret) {
+		kfree(c);
+		return ret;
+	}
 	c->arena = arena;
 	c->kind = kind;
 	arena->concurrent = c;
 	gcarena_pacer_cycle_begun(&arena->pacer);
-	gcarena_worker_queue(arena, &arena->tracer);
 	return 0;
 }
 

@@ -222,15 +222,21 @@ void gcarena_evacuate_abandon(struct gcarena *arena)
 static int evacuation_begin(struct gcarena *arena, bool by_policy)
 {
 	struct gcarena_evacuation *e = kzalloc(sizeof(*e), GCARENA_GFP);
+	int ret;
 
 	if (!e)
 		return -ENOMEM;
+	/* It waits for the heap lock. */
+	ret = gcarena_worker_queue(arena, &arena->evacuator);
+	if (ret) {
+		kfree(e);
+		return ret;
+	}
 	e->arena = arena;
 	e->by_policy = by_policy;
 	e->moved = arena->counters.moved.bytes;
 	e->number = ++arena->evacuations;
 	arena->evacuation = e;
-	gcarena_worker_queue(arena, &arena->evacuator);
 	return 0;
 }
 
@@ -505,7 +511,7 @@ void gcarena_evacuate_zeal(struct gcarena *arena)
  *
  * A worker goes on with it. It always ends: done, or given up.
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0, -ENOMEM, or -ENXIO: the arena is about to end.
  */
 int gcarena_evacuate_begin(struct gcarena *arena, u64 *number)
 {

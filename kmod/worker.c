@@ -91,14 +91,21 @@ void gcarena_worker_run(struct gcarena *arena, const struct gcarena_job *job)
 
 /**
  * gcarena_worker_queue() - have a worker begin, or go on
- * @arena: the arena, in use by the caller: its file has a reference
+ * @arena: the arena
  * @work: the work item, whose function calls gcarena_worker_run()
  *
+ * The caller may be a work item that the arena's end waits for (request.c): then the last
+ * reference to the file may have been dropped already.
+ *
  * Context: does not sleep.
+ *
+ * Return: 0; -ENXIO: the arena is about to end.
  */
-void gcarena_worker_queue(struct gcarena *arena, struct work_struct *work)
+int gcarena_worker_queue(struct gcarena *arena, struct work_struct *work)
 {
-	get_file(arena->file);
+	if (!gcarena_get_live_file(arena->file))
+		return -ENXIO;
 	if (!queue_work(gcarena_wq, work))
 		fput(arena->file);
+	return 0;
 }

@@ -30,7 +30,7 @@ struct gcarena_job {
 };
 
 unsigned int gcarena_worker_percent(void);
-void gcarena_worker_queue(struct gcarena *arena, struct work_struct *work);
+int gcarena_worker_queue(struct gcarena *arena, struct work_struct *work);
 void gcarena_worker_run(struct gcarena *arena, const struct gcarena_job *job);
 
 #endif
