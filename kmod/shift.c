@@ -9,12 +9,12 @@
  *
  * Chunks that an object connects move together: a group. First, from the highest down, each
  * goes to the lowest place that it fits in, so that no more move than there have to. Then,
- * from the lowest up, those that have not moved: places have become free, or larger, and
+ * from the lowest up, those that have not moved: places have become free, or larger, and now
  * one may be in part where the group is. A group stays if something in it must: see
  * gcarena_compact_is_fixed(). The order of addresses is not kept.
  *
  *	before	|AA.|BBB|...|cc.|...|DDD|D..|	B is pinned
- *	after	|AA.|BBB|DDD|D..|cc.|
+ *	after	|AA.|BBB|cc.|DDD|D..|
  *
  * Needs what compact.c needs, and nothing else planned.
  */
@@ -52,17 +52,22 @@ static u32 group_end(const struct gcarena_compact *c, u32 first)
 	return first;
 }
 
-/* Find a lower place, in part its own perhaps. */
-static void plan_group(struct gcarena_compact *c, unsigned long *taken, u32 first, u32 nr)
+/* Find a lower place; with @slide in part its own perhaps. */
+static void plan_group(struct gcarena_compact *c, unsigned long *taken, u32 first, u32 nr,
+		       bool slide)
 {
-	u32 i, to;
+	u32 i, to, end = slide ? first + nr : first;
 
 	for (i = first; i < first + nr; i++) {
 		if (gcarena_compact_is_fixed(c, i))
 			return;
 	}
+	if (slide)
+		bitmap_clear(taken, first, nr);
+	to = bitmap_find_next_zero_area(taken, end, 0, nr, 0);
+	if (to + nr > end)
+		return;
 	bitmap_clear(taken, first, nr);
-	to = bitmap_find_next_zero_area(taken, c->nr_chunks, 0, nr, 0);
 	bitmap_set(taken, to, nr);
 	if (to == first)
 		return;
@@ -81,7 +86,7 @@ static int plan_downwards(struct gcarena_compact *c, unsigned long *taken)
 		if (low >= first)
 			break;
 		if (!is_empty(c->heap, first))
-			plan_group(c, taken, first, end - first);
+			plan_group(c, taken, first, end - first, false);
 		if (gcarena_checkpoint())
 			return -EINTR;
 	}
@@ -95,7 +100,7 @@ static int plan_upwards(struct gcarena_compact *c, unsigned long *taken)
 	for (; first < c->nr_chunks; first = end) {
 		end = group_end(c, first);
 		if (!is_empty(c->heap, first) && c->new_index[first] == first)
-			plan_group(c, taken, first, end - first);
+			plan_group(c, taken, first, end - first, true);
 		if (gcarena_checkpoint())
 			return -EINTR;
 	}

@@ -183,6 +183,39 @@ TEST_F(core, the_highest_fill_the_lowest_holes)
 		EXPECT_EQ(0, nr_wrong(&self->heap, spans[i], CHUNK, i << 32, 0));
 }
 
+/* The picture in shift.c: what is large slides once others have made room. */
+TEST_F(core, large_last)
+{
+	struct heap_layout *layout = third_word(&self->heap);
+	struct heap_span *a, *b, *hole, *small, *gap, *d;
+	struct gcarena_compact c;
+	unsigned long word;
+
+	a = object_new(&self->heap, layout, MIB + 8192, 0);
+	b = object_new(&self->heap, layout, CHUNK, 1);
+	hole = large_new(&self->heap, layout, CHUNK);
+	small = object_new(&self->heap, layout, MIB + 8192, 2);
+	gap = large_new(&self->heap, layout, CHUNK);
+	d = object_new(&self->heap, layout, 3 * MIB, 3);
+	ASSERT_EQ(5 * CHUNK, d->start);
+	release(&self->heap, hole);
+	release(&self->heap, gap);
+	ASSERT_EQ(0, gcarena_compact_init(&c, &self->heap));
+	word = BASE + b->start;
+	gcarena_compact_pin_words(&c, &word, 1);
+	ASSERT_EQ(0, gcarena_shift_plan(&c));
+	gcarena_shift_move(&c);
+	EXPECT_EQ(2, c.moved.objects);
+	gcarena_compact_destroy(&c);
+	EXPECT_EQ(0, a->start);
+	EXPECT_EQ(CHUNK, b->start);
+	EXPECT_EQ(2 * CHUNK, small->start);
+	EXPECT_EQ(3 * CHUNK, d->start);
+	EXPECT_EQ(0, nr_wrong(&self->heap, d, 3 * MIB, 3, 0));
+	EXPECT_EQ(0, nr_wrong(&self->heap, small, MIB + 8192, 2, 0));
+	EXPECT_WHOLE(&self->heap, 0);
+}
+
 /* ---- What stays ------------------------------------------------------------------- */
 
 static u64 busy_page;
