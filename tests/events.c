@@ -22,7 +22,7 @@
 
 #define RESERVE		(16 * RAW_MIB)
 #define TIMEOUT_FILE	"/sys/module/gcarena/parameters/stop_timeout_ms"
-#define BUSY_BYTES	(64 * RAW_MIB)
+#define BUSY_BYTES	(8 * RAW_MIB)
 #define ATTEMPTS	50
 
 static uint64_t now_ns(void)
