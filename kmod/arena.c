@@ -135,6 +135,7 @@ s64 gcarena_knob_set(struct gcarena *arena, u32 param, s64 value)
 	case GCARENA_PARAM_COMPACT_PERCENT:
 		old = arena->compact_percent;
 		arena->compact_percent = value;
+		arena->compact_futile = 0;
 		arena->compact_wait = 0;
 		break;
 	case GCARENA_PARAM_COMPACT_BYTES:
