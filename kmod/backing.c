@@ -317,19 +317,21 @@ void gcarena_backing_publish(struct gcarena_heap *heap, u32 index, struct heap_c
 /* No page table shows it where it is now. */
 static void backing_moved(struct heap_chunk *chunk)
 {
-	struct backing *backing = chunk ? chunk->backing : NULL;
+	struct backing *backing;
 
-	if (!backing)
+	if (!chunk)
 		return;
+	backing = chunk->backing;
 	backing->whole = true;
 	backing->populated_for = 0;
 }
 
-/* See heap.h. */
+/* See heap.h. The world is stopped: nobody writes through a translation that is about to go. */
 void gcarena_backing_exchange(struct gcarena_heap *heap, u32 a, u32 b)
 {
 	struct gcarena *arena = gcarena_of_heap(heap);
 
+	lockdep_assert_held(&arena->lock);
 	down_write(&arena->backing_lock);
 	swap(heap->chunks[a], heap->chunks[b]);
 	backing_moved(heap->chunks[a]);

@@ -45,12 +45,17 @@ static struct errand request_take(struct gcarena_request *request)
 	return errand;
 }
 
-static void request_done(struct gcarena_request *request, int error)
+/* Return: something else has been asked for meanwhile. */
+static bool request_done(struct gcarena_request *request, int error)
 {
+	bool more;
+
 	spin_lock(&request->lock);
 	request->done = request->taken;
 	request->error = error;
+	more = request->asked != request->taken;
 	spin_unlock(&request->lock);
+	return more;
 }
 
 /* The collection that does what all of them want. */
@@ -103,8 +108,8 @@ static int go_on(struct gcarena *arena)
 static void request_work(struct work_struct *work)
 {
 	struct gcarena *arena = container_of(to_delayed_work(work), struct gcarena, request.work);
+	bool more = true;
 	int ret = -EAGAIN;
-	bool more;
 
 	/* A cycle may wait for a stalled page fault: no worker shall wait with it. */
 	if (mutex_trylock(&arena->lock)) {
@@ -112,8 +117,7 @@ static void request_work(struct work_struct *work)
 		mutex_unlock(&arena->lock);
 	}
 	if (ret != -EAGAIN)
-		request_done(&arena->request, ret);
-	more = ret == -EAGAIN || READ_ONCE(arena->request.asked) != arena->request.taken;
+		more = request_done(&arena->request, ret);
 	if (more)
 		queue_delayed_work(gcarena_wq, &arena->request.work, BUSY_DELAY);
 }
