@@ -266,20 +266,17 @@ TEST_F(core, a_leased_span_holds_its_chunk)
 	struct heap_layout *layout = third_word(&self->heap);
 	struct heap_span *low = large_new(&self->heap, layout, 4 * MIB), *leased;
 	struct gcarena_lease *somebody = (struct gcarena_lease *)&self->heap;
+	struct gcarena_compact c;
 	u64 moved;
 
 	object_new(&self->heap, layout, 3 * MIB, 0);
 	leased = span_new(&self->heap, layout, core_class_of(48));
 	leased->lease = somebody;
 	release(&self->heap, low);
-	{
-		struct gcarena_compact c;
-
-		ASSERT_EQ(0, gcarena_compact_init(&c, &self->heap));
-		ASSERT_EQ(0, gcarena_shift_plan(&c));
-		EXPECT_EQ(0, c.nr_shifts);
-		gcarena_compact_destroy(&c);
-	}
+	ASSERT_EQ(0, gcarena_compact_init(&c, &self->heap));
+	ASSERT_EQ(0, gcarena_shift_plan(&c));
+	EXPECT_EQ(0, c.nr_shifts);
+	gcarena_compact_destroy(&c);
 	leased->lease = NULL;
 	gcarena_span_settle(&self->heap, leased);
 	ASSERT_EQ(0, shift(_metadata, &self->heap, &moved));

@@ -575,6 +575,27 @@ TEST_F(netlink, nothing_is_collected_that_nobody_maps)
 /* Arenas end while a worker is about to collect them. */
 TEST_F(netlink, an_arena_ends_under_its_worker)
 {
+	struct rawarena other;
+	struct nl_seen seen;
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		__u64 object;
+		uint32_t id;
+
+		ASSERT_EQ(0, rawarena_open(&other, RESERVE, GCARENA_ROOTS_AUTO));
+		ASSERT_EQ(0, raw_alloc(other.fd, GCARENA_LAYOUT_NOSCAN, RAW_MIB, &object));
+		id = nl_arena_id(other.fd);
+		ASSERT_EQ(0, nl_collect(self->fd, id, i % 2, &seen));
+		usleep(i % 8 * 50);
+		rawarena_close(&other);
+		EXPECT_EQ(-ENOENT, nl_see(self->fd, id, &seen));
+	}
+}
+
+/* The same, when each collection has another worker move objects, which then has the arena. */
+TEST_F(netlink, an_arena_ends_as_a_worker_begins)
+{
 	static const uint32_t kinds[] = {
 		GCARENA_COLLECT_FULL, GCARENA_COLLECT_MINOR, GCARENA_COLLECT_EVACUATE,
 	};
@@ -589,7 +610,6 @@ TEST_F(netlink, an_arena_ends_under_its_worker)
 
 		ASSERT_EQ(0, rawarena_open(&other, RESERVE, GCARENA_ROOTS_AUTO));
 		ASSERT_EQ(0, raw_alloc(other.fd, GCARENA_LAYOUT_NOSCAN, RAW_MIB, &object));
-		/* Each collection makes a worker of its own begin to move objects. */
 		ASSERT_EQ(0, raw_set(other.fd, GCARENA_PARAM_COMPACT_PERCENT, 1, NULL));
 		id = nl_arena_id(other.fd);
 		ASSERT_EQ(0, nl_collect(self->fd, id, kinds[i % 3], &seen));

@@ -369,6 +369,9 @@ TEST_F_TIMEOUT(quiet, registered_buffer, 120)
 		/* The chunk of the young objects may be. */
 		stats = raw_stats_of(gca_fd(self->arena));
 		EXPECT_GT(stats.backing_bytes, stats.quiet_bytes);
+		/* That of the buffer is not: it need not wake. */
+		EXPECT_EQ(0, ((volatile uint64_t *)page)[i]);
+		EXPECT_EQ(stats.quiet_faults, raw_stats_of(gca_fd(self->arena)).quiet_faults);
 		young = sealed_new(self->arena);
 		p = reveal(young);
 		ASSERT_EQ(WORD, write(ends[1], &p, WORD));
