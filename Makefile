@@ -58,7 +58,8 @@ objects = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
 LIB_OBJ    := $(call objects,$(wildcard userlib/*.c))
 CTL_OBJ    := $(call objects,$(wildcard tools/gcarenactl*.c))
 DEMO_SRC   := $(wildcard tools/demo/*.c)
-TEST_SRC   := $(wildcard tests/*.c)
+CORE_SRC   := $(wildcard tests/core_*.c)
+TEST_SRC   := $(filter-out $(CORE_SRC),$(wildcard tests/*.c))
 TEST_OBJ   := $(call objects,$(wildcard tests/lib/*.c))
 CXX_SRC    := $(wildcard tests/cxx/*.cc)
 BENCH_SRC  := $(wildcard tests/bench/*.c)
@@ -225,7 +226,16 @@ $(B)/bench/%: own = $(call own_libs,tests/bench/$*.c)
 setup:
 	@tools/setup build vm check
 
-check demo: setup
+# What needs no kernel runs here, under sanitizers; all else in the VM. TESTS_ONLY names some.
+CORE_ONLY = $(filter core_%,$(TESTS_ONLY))
+VM_ONLY   = $(filter-out core_%,$(TESTS_ONLY))
+
+check: setup
+	+@failed=0; \
+	$(if $(CORE_ONLY)$(if $(TESTS_ONLY),,all),$(SUBMAKE) core-units || failed=1;) \
+	$(if $(VM_ONLY)$(if $(TESTS_ONLY),,all),$(SUBMAKE) check-vm || failed=1;) \
+	exit $$failed
+demo: setup
 	+@$(SUBMAKE) $@-vm
 bench: setup
 	@tools/setup bench
@@ -234,7 +244,7 @@ bench: setup
 # What is built goes to stderr, so that the results have stdout to themselves.
 check-vm:
 	+@$(SUBMAKE) all KREL=$(VM_KREL) >&2
-	@$(VM_RUN) --timeout 1800 -- tests/run $(TESTS_ONLY)
+	@$(VM_RUN) --timeout 1800 -- tests/run $(VM_ONLY)
 
 # The tests with the verifier and all zeal modes on; see tests/README.md.
 check-zeal: setup
@@ -363,10 +373,9 @@ lint:
 
 # --- the collector core in user space ---------------------------------------------
 #
-# On this machine, without VM and module: see tests/README.md. The unit tests are those
-# of tests/core_*.c, which the VM runs as well; here they are built with sanitizers.
+# On this machine, without VM and module, with sanitizers: see tests/README.md. The unit
+# tests are those of tests/core_*.c.
 
-CORE_SRC   := $(wildcard tests/core_*.c)
 CORE_DEPS  := $(wildcard tests/core/*.h kmod/*.[ch])
 CORE_UNITS := $(patsubst tests/%.c,$(B)/core/%,$(CORE_SRC))
 CORE_FLAGS := -g -std=gnu11 $(WARNINGS) -Wno-sign-compare -Wno-unused-parameter -Wno-empty-body \
@@ -375,13 +384,16 @@ CORE_CHECKED := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 CORE_FUZZ  := $(patsubst tests/core/fuzz_%.c,$(B)/fuzz/core_%,$(wildcard tests/core/fuzz_*.c))
 CLANG      ?= clang
 
-.PHONY: check-core core-units core-race fuzz-core coverage bench-core
-check-core: core-units core-race $(CORE_FUZZ)
+.PHONY: check-core check-core-races check-core-fuzz
+.PHONY: core-units core-race fuzz-core coverage bench-core
+check-core: core-units check-core-races check-core-fuzz
+check-core-races: core-race core-parallel-race
+check-core-fuzz: $(CORE_FUZZ)
 	@FUZZ_RUNS=2000 FUZZ_SEED=1 tests/core/run-fuzz $(CORE_FUZZ)
 
 # The benchmark of the core has its own way to link these sources: it must not be forgotten.
 core-units: $(CORE_UNITS) $(B)/bench/core_mark
-	@tests/run $(CORE_UNITS)
+	@tests/run $(if $(CORE_ONLY),$(addprefix $(B)/core/,$(CORE_ONLY)),$(CORE_UNITS))
 
 $(B)/core/core_%: tests/core_%.c $(CORE_DEPS) Makefile | $(HARNESS)
 	@mkdir -p $(@D)
@@ -452,7 +464,6 @@ $(B)/coverage/%: tests/%.c tests/core/coverage.c $(CORE_DEPS) Makefile | $(HARNE
 # atomically, and work that changes hands without a lock, show here.
 
 .PHONY: core-parallel-race
-check-core: core-parallel-race
 core-parallel-race: $(B)/core-tsan/core_parallel
 	@TSAN_OPTIONS=exitcode=66:halt_on_error=1 setarch -R tests/run $<
 
@@ -625,7 +636,7 @@ help:
 	@echo 'make module       the module, for KREL=$(KREL)'
 	@echo 'make lib tools tests demos benches'
 	@echo '                  one part'
-	@echo 'make check        build, boot a VM, run all tests in it (TESTS_ONLY="name ...")'
+	@echo 'make check        build, boot a VM, run all tests (TESTS_ONLY="name ...")'
 	@echo 'make check-zeal   the tests with the verifier and all zeal modes on'
 	@echo 'make check-core   the collector core on this machine, under sanitizers'
 	@echo 'make check-kernels'
