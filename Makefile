@@ -379,17 +379,19 @@ lint:
 CORE_DEPS  := $(wildcard tests/core/*.h kmod/*.[ch])
 CORE_UNITS := $(patsubst tests/%.c,$(B)/core/%,$(CORE_SRC))
 CORE_FLAGS := -g -std=gnu11 $(WARNINGS) -Wno-sign-compare -Wno-unused-parameter -Wno-empty-body \
-	      -fno-omit-frame-pointer -Itests -Itests/lib -isystem $(B)/linux-tools
+	      -fno-omit-frame-pointer -Itests -Itests/lib -isystem $(dir $(HARNESS))
 CORE_CHECKED := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 CORE_FUZZ  := $(patsubst tests/core/fuzz_%.c,$(B)/fuzz/core_%,$(wildcard tests/core/fuzz_*.c))
 CLANG      ?= clang
 
 .PHONY: check-core check-core-races check-core-fuzz
-.PHONY: core-units core-race fuzz-core coverage bench-core
+.PHONY: core-programs core-units core-race fuzz-core coverage bench-core
 check-core: core-units check-core-races check-core-fuzz
 check-core-races: core-race core-parallel-race
 check-core-fuzz: $(CORE_FUZZ)
 	@FUZZ_RUNS=2000 FUZZ_SEED=1 tests/core/run-fuzz $(CORE_FUZZ)
+
+core-programs: $(CORE_UNITS)
 
 # The benchmark of the core has its own way to link these sources: it must not be forgotten.
 core-units: $(CORE_UNITS) $(B)/bench/core_mark

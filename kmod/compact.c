@@ -267,8 +267,7 @@ static bool has_pin(const struct gcarena_compact *c, const struct heap_span *spa
 
 static bool may_move(const struct gcarena_compact *c, const struct heap_span *span)
 {
-	return !span->lease && span->class != GCARENA_CLASS_LARGE && !span->permanent &&
-	       span->layout->scan != GCARENA_SCAN_ALL && !has_pin(c, span);
+	return gcarena_span_movable(span) && !has_pin(c, span);
 }
 
 /* As it is; so a large object may move as well, if it is in one chunk. */
@@ -714,16 +713,47 @@ void gcarena_compact_cancel(struct gcarena_compact *c)
 
 /* ---- The plan for regions ------------------------------------------------------ */
 
-/*
- * A span of the bucket with room in a chunk of which nothing moves now. All of the others
- * may be emptied yet, and then must not have been filled.
+/**
+ * gcarena_compact_sort_region() - which spans of a chunk cannot be emptied
+ * @c: the compaction, with all chunks that are to be emptied and all pins
+ * @index: the chunk. It may be gone
+ *
+ * Those are filled instead, before all others. Has to be asked for each chunk before the
+ * first gcarena_compact_plan_region(): I/O may end at any time, and a span that has been
+ * filled must stay.
  */
+void gcarena_compact_sort_region(struct gcarena_compact *c, u32 index)
+{
+	struct heap_bucket *bucket;
+	unsigned long block = 0;
+	struct heap_span *span;
+
+	if (index >= c->nr_chunks || !c->chunks[index])
+		return;
+	while ((span = span_in_chunk(c, index, &block))) {
+		if (!gcarena_span_movable(span))
+			continue;
+		span->stuck = has_pin(c, span);
+		if (!span->stuck || span->nr_used == span->nr_slots)
+			continue;
+		bucket = gcarena_span_bucket(c->heap, span);
+		list_del_init(&span->link);
+		list_add(&span->link, &bucket->partial);
+	}
+}
+
+/* Is nothing moved out of it in this stop? Its flag is of now, or its chunk stays as it is. */
+static bool may_fill(const struct gcarena_compact *c, const struct heap_span *span)
+{
+	return span->stuck || !c->chunks[span->start >> GCARENA_CHUNK_SHIFT];
+}
+
 static struct heap_span *span_elsewhere(struct gcarena_compact *c, struct heap_bucket *bucket)
 {
 	struct heap_span *span;
 
 	list_for_each_entry(span, &bucket->partial, link) {
-		if (!c->chunks[span->start >> GCARENA_CHUNK_SHIFT])
+		if (may_fill(c, span))
 			return span;
 	}
 	return ERR_PTR(-ENOSPC);
@@ -739,7 +769,7 @@ static struct heap_span *span_with_room(struct gcarena_compact *c, struct heap_s
 	struct heap_span *span;
 
 	span = list_first_entry_or_null(&bucket->partial, struct heap_span, link);
-	if (span && !gcarena_heap_chunk(c->heap, span->start)->apart)
+	if (span && (span->stuck || !gcarena_heap_chunk(c->heap, span->start)->apart))
 		return span;
 	span = gcarena_span_create_below(c->heap, from->layout, from->class, 0, c->heap->top);
 	if (!IS_ERR(span))
@@ -792,7 +822,7 @@ static int plan_region_span(struct gcarena_compact *c, struct heap_span *span)
 
 /**
  * gcarena_compact_plan_region() - plan to empty what can be emptied of a chunk
- * @c: the compaction, with all chunks that are to be emptied and all pins; the heap is swept
+ * @c: the compaction, all its chunks sorted: gcarena_compact_sort_region(); the heap is swept
  * @index: the chunk. It may be gone
  * @budget: most bytes of objects to move, but for one span; what is planned is taken off
  *
@@ -809,7 +839,7 @@ int gcarena_compact_plan_region(struct gcarena_compact *c, u32 index, u64 *budge
 	if (index >= c->nr_chunks || !c->chunks[index])
 		return 0;
 	while ((span = span_in_chunk(c, index, &block))) {
-		if (!may_move(c, span))
+		if (!gcarena_span_movable(span) || span->stuck)
 			continue;
 		bytes = span->nr_used * span->slot_bytes;
 		if (bytes > *budget && c->forwards)

@@ -72,6 +72,7 @@ struct heap_slot_word {
  * @nr_slots: number of slots: 4096 at most, and descriptors of small ones are to stay small
  * @nr_used: number of set alloc bits
  * @nr_ids: slots whose objects have a number; see ids.c
+ * @stuck: it could not be emptied when that was tried, because of a pin; see compact.c
  * @epoch: heap->epoch when it was last swept; see sweep.c
  * @class: size class
  * @zeroed: no slot was ever handed out: all memory is zero
@@ -92,7 +93,8 @@ struct heap_span {
 	u32 epoch;
 	u16 nr_slots;
 	u16 nr_used;
-	u16 nr_ids;
+	u16 nr_ids : 15;
+	u16 stuck : 1;
 	u8 class : 7;
 	u8 zeroed : 1;
 	bool rescan;
@@ -151,6 +153,7 @@ struct heap_chunk {
  * @partial: swept, with free slots; most recently filled up last
  * @unswept: not looked at since the last cycle
  * @full: swept, without free slots
+ * @room: free slots, while gcarena_remember_choose() runs
  */
 struct heap_bucket {
 	struct list_head link;
@@ -158,6 +161,7 @@ struct heap_bucket {
 	struct list_head partial;
 	struct list_head unswept;
 	struct list_head full;
+	u64 room;
 };
 
 /**

@@ -58,4 +58,11 @@ static inline struct heap_layout *gcarena_layout_find(struct gcarena_heap *heap,
 	return number < heap->nr_layouts ? heap->layouts[number] : NULL;
 }
 
+/* May its objects move, as long as nothing pins them? */
+static inline bool gcarena_span_movable(const struct heap_span *span)
+{
+	return !span->lease && span->class != GCARENA_CLASS_LARGE && !span->permanent &&
+	       span->layout->scan != GCARENA_SCAN_ALL;
+}
+
 #endif

@@ -110,14 +110,19 @@ static int unpin_locked(struct gcarena *arena, u64 addr)
 	struct gcarena_mapping *mapping = gcarena_mapping_get(arena);
 	struct rb_node *parent, **link;
 	struct gcarena_pinned *pinned;
+	struct heap_slot slot;
 
 	if (IS_ERR(mapping))
 		return PTR_ERR(mapping);
 	pinned = find(mapping, addr - arena->heap.base, 1, &parent, &link);
 	if (!pinned)
 		return -ENOENT;
-	if (!--pinned->count)
-		drop(mapping, pinned);
+	if (--pinned->count)
+		return 0;
+	slot = gcarena_heap_resolve(&arena->heap, pinned->where.start);
+	if (slot.span)
+		slot.span->stuck = false;
+	drop(mapping, pinned);
 	return 0;
 }
 

@@ -18,6 +18,7 @@
  * Needs the heap lock, which may be dropped between any two calls. Reads objects while the
  * program writes to them.
  */
+#include "layout.h"
 #include "remember.h"
 #include "words.h"
 
@@ -87,21 +88,30 @@ void gcarena_remember_destroy(struct gcarena_remember *r)
 /**
  * struct worth - what emptying a chunk costs and gains
  * @used: bytes of objects that would move
- * @gain: bytes of their spans
+ * @gain: bytes of spans of which there would be fewer
  */
 struct worth {
 	u64 used;
 	u64 gain;
 };
 
-static bool may_ever_move(const struct heap_span *span)
+/* What is stuck has room as well: it is filled. */
+static void count_room(struct gcarena_remember *r)
 {
-	return !span->lease && span->class != GCARENA_CLASS_LARGE && !span->permanent &&
-	       span->layout->scan != GCARENA_SCAN_ALL;
+	struct heap_bucket *bucket;
+	struct heap_span *span;
+	u64 pos = 0;
+
+	list_for_each_entry(bucket, &r->heap->buckets, link)
+		bucket->room = 0;
+	while ((span = gcarena_span_next(r->heap, &pos)))
+		gcarena_span_bucket(r->heap, span)->room += span->nr_slots - span->nr_used;
 }
 
-static struct worth worth_of(const struct heap_chunk *chunk)
+/* @below: free blocks of lower chunks that are in use anyway. */
+static struct worth worth_of(struct gcarena_remember *r, const struct heap_chunk *chunk, u64 below)
 {
+	u64 movable = 0, in_use = (u64)chunk->nr_used << GCARENA_BLOCK_SHIFT;
 	struct worth worth = { };
 	struct heap_span *span;
 	unsigned long block = 0;
@@ -110,13 +120,16 @@ static struct worth worth_of(const struct heap_chunk *chunk)
 	       GCARENA_CHUNK_BLOCKS) {
 		span = chunk->blocks[block].span;
 		block += span->bytes >> GCARENA_BLOCK_SHIFT;
-		if (!may_ever_move(span))
+		if (!gcarena_span_movable(span) || span->stuck)
 			continue;
+		movable += span->bytes;
 		worth.used += span->nr_used * span->slot_bytes;
-		worth.gain += span->bytes;
+		/* Else there are as many as it takes: another one would have to be made. */
+		if (gcarena_span_bucket(r->heap, span)->room >= span->nr_slots)
+			worth.gain += span->bytes;
 	}
-	/* What is in no span is not given back alone, as long as anything is in the chunk. */
-	if (worth.gain == (u64)chunk->nr_used << GCARENA_BLOCK_SHIFT)
+	/* Then they go to lower ones as they are, and the chunk is empty. */
+	if (movable == in_use && below >= chunk->nr_used)
 		worth.gain = GCARENA_CHUNK_BYTES;
 	return worth;
 }
@@ -152,7 +165,7 @@ static void set_apart(struct gcarena_remember *r, const struct remember_region *
 	       GCARENA_CHUNK_BLOCKS) {
 		span = chunk->blocks[block].span;
 		block += span->bytes >> GCARENA_BLOCK_SHIFT;
-		if (!may_ever_move(span) || span->nr_used == span->nr_slots)
+		if (!gcarena_span_movable(span) || span->nr_used == span->nr_slots)
 			continue;
 		bucket = gcarena_span_bucket(r->heap, span);
 		list_del_init(&span->link);
@@ -180,32 +193,63 @@ static void keep(struct gcarena_remember *r, u64 most)
 	}
 }
 
+/* All chunks that are worth it. Return: 0 or -EINTR. */
+static int find_worthy(struct gcarena_remember *r)
+{
+	struct heap_chunk *chunk;
+	struct worth worth;
+	u64 below = 0;
+	u32 i;
+
+	count_room(r);
+	for (i = 0; i < r->nr_chunks; i++) {
+		if (i % CHOOSE_INTERVAL == 0 && gcarena_checkpoint())
+			return -EINTR;
+		chunk = r->heap->chunks[i];
+		if (!chunk || !chunk->nr_used)
+			continue;
+		worth = worth_of(r, chunk, below);
+		if (worth.used && worth.used <= worth.gain / 4 * 3)
+			insert(r, (struct remember_region) { .chunk = i, .used = worth.used });
+		below += GCARENA_CHUNK_BLOCKS - chunk->nr_used - chunk->nr_absent;
+	}
+	return 0;
+}
+
+/* What was pinned when it was tried may no longer be so. Return: was there anything? */
+static bool forget_stuck(struct gcarena_remember *r)
+{
+	struct heap_span *span;
+	bool any = false;
+	u64 pos = 0;
+
+	while ((span = gcarena_span_next(r->heap, &pos))) {
+		any |= span->stuck;
+		span->stuck = false;
+	}
+	return any;
+}
+
 /**
  * gcarena_remember_choose() - which chunks to empty
  * @r: as gcarena_remember_init() has left it
  * @most: move no more bytes than that in all
  *
- * Chunks at most three quarters full, those with the least in them first. The heap is
- * swept.
+ * Chunks at most three quarters full, those with the least in them first. Spans that could
+ * not be emptied before do not count, until there is nothing else: so each gets its turn,
+ * whatever is pinned in the emptiest. The heap is swept.
  *
  * Return: 0, or -EINTR: call gcarena_remember_destroy().
  */
 int gcarena_remember_choose(struct gcarena_remember *r, u64 most)
 {
-	struct worth worth;
-	u32 i;
+	int ret = find_worthy(r);
 
-	for (i = 0; i < r->nr_chunks; i++) {
-		if (i % CHOOSE_INTERVAL == 0 && gcarena_checkpoint())
-			return -EINTR;
-		if (!r->heap->chunks[i] || !r->heap->chunks[i]->nr_used)
-			continue;
-		worth = worth_of(r->heap->chunks[i]);
-		if (worth.used && worth.used <= worth.gain / 4 * 3)
-			insert(r, (struct remember_region) { .chunk = i, .used = worth.used });
-	}
-	keep(r, most);
-	return 0;
+	if (!ret && !r->nr && forget_stuck(r))
+		ret = find_worthy(r);
+	if (!ret)
+		keep(r, most);
+	return ret;
 }
 
 /* ---- Looking at words --------------------------------------------------------- */

@@ -100,6 +100,24 @@ static void all_live(struct world *w)
 	}
 }
 
+/* Objects of some sizes; one in ten is left, and one in so many of those is pinned. */
+struct scattered {
+	unsigned long *roots;
+	u32 nr;
+	u32 pin_every;		/* 0: none */
+};
+
+static const struct scattered *scattered;
+
+static void pin_scattered(struct gcarena_compact *c)
+{
+	u32 i;
+
+	for (i = 0; scattered && scattered->pin_every && i < scattered->nr;
+	     i += scattered->pin_every)
+		gcarena_compact_pin_words(c, &scattered->roots[i], 1);
+}
+
 static void pin_roots(struct world *w, struct gcarena_compact *c)
 {
 	unsigned long word;
@@ -111,6 +129,7 @@ static void pin_roots(struct world *w, struct gcarena_compact *c)
 		word = address(w, w->roots[i], i % 3);
 		gcarena_compact_pin_words(c, &word, 1);
 	}
+	pin_scattered(c);
 }
 
 /* By the long way: each word that points into a region is on one of its cards. */
@@ -161,6 +180,8 @@ static int empty_regions(struct __test_metadata *_metadata, struct world *w,
 	pin_roots(w, &c);
 	for (i = 0; i < nr && !ret; i++)
 		gcarena_compact_pin_cards(&c, &region[i]);
+	for (i = 0; i < nr && !ret; i++)
+		gcarena_compact_sort_region(&c, region[i].chunk);
 	for (i = 0; i < nr && !ret; i++) {
 		if (!region[i].given_up)
 			ret = gcarena_compact_plan_region(&c, region[i].chunk, &budget);
@@ -614,48 +635,141 @@ TEST_F_TIMEOUT(core, amid_cycles_and_threads, 300)
 
 /* ---- What is gained ------------------------------------------------------------- */
 
-/* As dense as if everything had been compacted at once, by steps of 64 KiB. */
-TEST_F_TIMEOUT(core, dense_after_some_steps, 180)
+static void scatter(struct __test_metadata *_metadata, struct gcarena_heap *heap,
+		    struct scattered *s, u32 pin_every)
 {
 	const u32 nr = 300000;
-	unsigned long *roots = calloc(nr, sizeof(*roots));
 	struct pool pools[NR_SIZES] = { };
 	struct gcarena_marker m;
-	u64 seed = 5, before, live, moved = 0, last;
-	struct world *w = &world;
-	u32 i, kept = 0, size, steps = 0;
+	u32 i, size;
+	u64 seed = 5;
 
-	world_open(_metadata, w, &self->heap, 1);
-	for (i = 0; i < nr; i++) {
+	s->roots = calloc(nr, sizeof(*s->roots));
+	s->pin_every = pin_every;
+	for (i = 0, s->nr = 0; i < nr; i++) {
 		size = next_random(&seed) % 5;
 		pools[size] = pools[size].heap ? pools[size] :
-			      (struct pool) { .heap = &self->heap,
-					      .class = core_class_of(sizes[size]),
-					      .layout = self->heap.layouts[1] };
-		roots[kept] = BASE + pool_alloc(&pools[size]);
-		kept += next_random(&seed) % 10 == 0;
+			      (struct pool) { .heap = heap, .class = core_class_of(sizes[size]),
+					      .layout = heap->layouts[1] };
+		s->roots[s->nr] = BASE + pool_alloc(&pools[size]);
+		s->nr += next_random(&seed) % 10 == 0;
 	}
 	for (i = 0; i < 5; i++)
 		pool_close(&pools[i]);
-	ASSERT_EQ(0, mark_from(&self->heap, roots, kept, STACK_PLENTY, &m));
-	gcarena_sweep_flip(&self->heap);
-	ASSERT_EQ(0, gcarena_sweep_all(&self->heap));
-	live = self->heap.used.bytes;
-	before = self->heap.nr_chunks;
-	/* Nobody needs to be told: they point to nothing, and are of no further use. */
+	ASSERT_EQ(0, mark_from(heap, s->roots, s->nr, STACK_PLENTY, &m));
+	gcarena_sweep_flip(heap);
+	ASSERT_EQ(0, gcarena_sweep_all(heap));
+	scattered = s;
+}
+
+/* In steps of 64 KiB. Nobody needs to be told: they point to nothing, and are of no further use. */
+static u32 empty_all(struct __test_metadata *_metadata, struct world *w)
+{
+	u64 moved = 0, last;
+	u32 steps = 0;
+
 	do {
 		last = moved;
 		ASSERT_EQ(0, empty_some(_metadata, w, 64 * 1024, false, &moved));
-		gcarena_chunks_release(&self->heap, 0);
-		ASSERT_STREQ("", core_check(&self->heap, 0));
+		gcarena_chunks_release(w->heap, 0);
+		ASSERT_STREQ("", core_check(w->heap, 0));
 		steps++;
 	} while (moved > last);
-	TH_LOG("%llu MiB live, %u MiB held, %llu MiB before; %llu objects moved in %u passes",
+	return steps;
+}
+
+/* As dense as if everything had been compacted at once. */
+TEST_F_TIMEOUT(core, dense_after_some_steps, 180)
+{
+	struct world *w = &world;
+	struct scattered s;
+	u64 before, live;
+	u32 passes;
+
+	world_open(_metadata, w, &self->heap, 1);
+	scatter(_metadata, &self->heap, &s, 0);
+	live = self->heap.used.bytes;
+	before = self->heap.nr_chunks;
+	passes = empty_all(_metadata, w);
+	TH_LOG("%llu MiB live, %u MiB held, %llu MiB before; %u passes",
 	       (unsigned long long)live / MIB, self->heap.nr_chunks * 2,
-	       (unsigned long long)before * 2, (unsigned long long)moved, steps);
+	       (unsigned long long)before * 2, passes);
 	EXPECT_EQ(live, self->heap.used.bytes);
 	EXPECT_GE(live * 12 / 10 + 2 * MIB, self->heap.nr_chunks * GCARENA_CHUNK_BYTES);
-	free(roots);
+	scattered = NULL;
+	free(s.roots);
+}
+
+/* What is held by blocks if all is compacted at once, with the same pins. */
+static u64 held_at_once(struct __test_metadata *_metadata, struct gcarena_heap *heap,
+			u32 pin_every)
+{
+	struct gcarena_compact c;
+	struct scattered s;
+
+	scatter(_metadata, heap, &s, pin_every);
+	ASSERT_EQ(0, gcarena_compact_init(&c, heap));
+	pin_scattered(&c);
+	ASSERT_EQ(0, gcarena_compact_plan_slots(&c));
+	gcarena_compact_move(&c);
+	ASSERT_EQ(0, gcarena_compact_plan_spans(&c));
+	gcarena_compact_move(&c);
+	gcarena_compact_destroy(&c);
+	gcarena_chunks_release(heap, 0);
+	gcarena_blocks_release(heap, 0);
+	scattered = NULL;
+	free(s.roots);
+	return gcarena_heap_held(heap);
+}
+
+/* Spans with a pinned object are filled rather than left as they are; by later steps, too. */
+TEST_F_TIMEOUT(core, dense_around_what_is_pinned, 180)
+{
+	static const u32 pin_every[] = { 1000, 100, 10 };
+	struct world *w = &world;
+	struct scattered s;
+	u64 at_once, held;
+	u32 i;
+
+	for (i = 0; i < 3; i++) {
+		at_once = held_at_once(_metadata, &self->heap, pin_every[i]);
+		core_close(&self->heap);
+		ASSERT_EQ(0, core_open(&self->heap, RESERVE, RESERVE));
+		world_open(_metadata, w, &self->heap, 1);
+		scatter(_metadata, &self->heap, &s, pin_every[i]);
+		empty_all(_metadata, w);
+		gcarena_blocks_release(&self->heap, 0);
+		held = gcarena_heap_held(&self->heap);
+		TH_LOG("1 of %u pinned: %llu KiB held, %llu KiB if compacted at once",
+		       pin_every[i], (unsigned long long)held >> 10,
+		       (unsigned long long)at_once >> 10);
+		EXPECT_GE(at_once * 105 / 100, held);
+		scattered = NULL;
+		free(s.roots);
+		core_close(&self->heap);
+		ASSERT_EQ(0, core_open(&self->heap, RESERVE, RESERVE));
+	}
+}
+
+/* Whose pin has gone gets another turn, once nothing else is worth it. */
+TEST_F_TIMEOUT(core, no_longer_pinned, 180)
+{
+	struct world *w = &world;
+	struct scattered s;
+	u64 held;
+
+	world_open(_metadata, w, &self->heap, 1);
+	scatter(_metadata, &self->heap, &s, 10);
+	empty_all(_metadata, w);
+	gcarena_blocks_release(&self->heap, 0);
+	held = gcarena_heap_held(&self->heap);
+	s.pin_every = 0;
+	empty_all(_metadata, w);
+	gcarena_blocks_release(&self->heap, 0);
+	EXPECT_LT(gcarena_heap_held(&self->heap), held * 3 / 4);
+	EXPECT_GE(self->heap.used.bytes * 12 / 10 + 2 * MIB, gcarena_heap_held(&self->heap));
+	scattered = NULL;
+	free(s.roots);
 }
 
 /* ---- Failures ------------------------------------------------------------------- */

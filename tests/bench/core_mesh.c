@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Would meshing pay? The module's own core, in user space, on the objects of workloads/compact.h:
- * what is held after a compaction with some of the objects pinned, in whole chunks and by
- * blocks; and how much less that would be if spans whose objects are in different slots
+ * What do pins cost, and would meshing pay? The module's own core, in user space, on the objects
+ * of workloads/compact.h: what is held after a compaction with some of the objects pinned, in
+ * whole chunks and by blocks; after one in steps, as kmod/evacuate.c takes them; and how much less that would be if spans whose objects are in different slots
  * shared their memory (B. Powers, D. Tench, E. Berger, A. McGregor: Mesh, PLDI 2019).
  *
  *	objects=N drop=PERCENT
@@ -18,6 +18,9 @@
 
 #define RESERVE	(8UL << 30)
 #define TRIES	64U
+/* Those of kmod/evacuate.c. */
+#define BUDGET		(1UL << 20)
+#define MAX_REGIONS	256U
 
 /**
  * struct object - one of the workload
@@ -95,25 +98,44 @@ static size_t build(struct object *objects, size_t nr, unsigned long drop, unsig
 	return kept;
 }
 
-static void compact(const struct object *objects, size_t nr)
+/* Mark what is left, and sweep. Nothing points from one object to another. */
+static void collect(const struct object *objects, size_t nr)
 {
-	unsigned long *words = calloc(nr + 1, sizeof(*words));
-	struct gcarena_compact c;
 	struct gcarena_marker m;
+	unsigned long word;
 	size_t i;
 
-	if (!words || gcarena_compact_init(&c, &heap) || gcarena_marker_init(&m, &heap, 1 << 20))
+	if (gcarena_marker_init(&m, &heap, 1 << 20))
 		bench_die("out of memory");
 	for (i = 0; i < nr; i++) {
-		words[i] = BASE + objects[i].offset;
-		if (objects[i].pinned)
-			gcarena_compact_pin_words(&c, &words[i], 1);
+		word = BASE + objects[i].offset;
+		gcarena_mark_words(&m, &word, 1);
 	}
-	gcarena_mark_words(&m, words, nr);
 	gcarena_mark_finish(&m);
 	gcarena_marker_destroy(&m);
 	gcarena_sweep_flip(&heap);
 	gcarena_sweep_all(&heap);
+}
+
+static void pin_objects(struct gcarena_compact *c, const struct object *objects, size_t nr)
+{
+	unsigned long word;
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		word = BASE + objects[i].offset;
+		if (objects[i].pinned)
+			gcarena_compact_pin_words(c, &word, 1);
+	}
+}
+
+static void compact(const struct object *objects, size_t nr)
+{
+	struct gcarena_compact c;
+
+	if (gcarena_compact_init(&c, &heap))
+		bench_die("out of memory");
+	pin_objects(&c, objects, nr);
 	if (gcarena_compact_plan_slots(&c))
 		bench_die("out of memory");
 	gcarena_compact_move(&c);
@@ -121,7 +143,55 @@ static void compact(const struct object *objects, size_t nr)
 		bench_die("out of memory");
 	gcarena_compact_move(&c);
 	gcarena_compact_destroy(&c);
-	free(words);
+}
+
+/* One stop: as many regions as the budget allows. Returns bytes moved. */
+static u64 empty_some(struct gcarena_remember *r, const struct object *objects, size_t nr)
+{
+	u64 budget = BUDGET, used = 0, moved;
+	struct gcarena_compact c;
+	u32 i, end;
+
+	for (end = r->next; end < r->nr && (end == r->next || used < BUDGET); end++)
+		used += r->regions[end].used;
+	if (gcarena_compact_init_none(&c, &heap))
+		bench_die("out of memory");
+	for (i = r->next; i < end; i++) {
+		if (gcarena_compact_add(&c, r->regions[i].chunk))
+			bench_die("out of memory");
+	}
+	pin_objects(&c, objects, nr);
+	for (i = r->next; i < end; i++)
+		gcarena_compact_sort_region(&c, r->regions[i].chunk);
+	for (i = r->next; i < end; i++) {
+		if (gcarena_compact_plan_region(&c, r->regions[i].chunk, &budget))
+			break;
+	}
+	gcarena_compact_move_regions(&c, &r->regions[r->next], end - r->next);
+	moved = c.moved.bytes;
+	gcarena_compact_destroy(&c);
+	while (r->next < i)
+		gcarena_region_done(r, &r->regions[r->next++]);
+	return moved;
+}
+
+/* As kmod/evacuate.c, again and again until nothing moves. Returns how often. */
+static unsigned int compact_in_steps(const struct object *objects, size_t nr)
+{
+	struct gcarena_remember r;
+	unsigned int passes = 0;
+	u64 moved;
+
+	do {
+		if (gcarena_remember_init(&r, &heap, MAX_REGIONS, U32_MAX) ||
+		    gcarena_remember_choose(&r, BUDGET * 64))
+			bench_die("out of memory");
+		for (moved = 0; r.next < r.nr;)
+			moved += empty_some(&r, objects, nr);
+		gcarena_remember_destroy(&r);
+		gcarena_chunks_release(&heap, 0);
+	} while (moved && ++passes < 100);
+	return passes;
 }
 
 static bool disjoint(const struct heap_span *a, const struct heap_span *b)
@@ -183,17 +253,48 @@ static u64 mesh(size_t *nr_spans)
 	return bytes;
 }
 
+/* What is held, by blocks, after the objects have been moved together. */
+static u64 held_after_steps(struct object *objects, size_t nr, unsigned long pinned,
+			    unsigned int *passes)
+{
+	double live = 0;
+	size_t kept;
+	u64 held;
+
+	if (core_open(&heap, RESERVE, RESERVE))
+		bench_die("out of memory");
+	kept = build(objects, nr, bench_arg_number("drop", 90), pinned, &live);
+	collect(objects, kept);
+	*passes = compact_in_steps(objects, kept);
+	gcarena_blocks_release(&heap, 0);
+	held = gcarena_heap_held(&heap);
+	core_close(&heap);
+	return held;
+}
+
+static void report(const char *what, unsigned long pinned, double value)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s/live, %lu %% pinned", what, pinned);
+	bench_result(name, "", value);
+}
+
 static void run(unsigned long pinned)
 {
 	size_t nr = bench_arg_number("objects", 1000000), kept, spans;
 	struct object *objects = calloc(nr, sizeof(*objects));
-	u64 chunks, blocks, freed;
+	u64 chunks, blocks, freed, steps;
+	unsigned int passes;
 	double live = 0;
-	char name[64];
 
-	if (!objects || core_open(&heap, RESERVE, RESERVE))
+	if (!objects)
+		bench_die("out of memory");
+	steps = held_after_steps(objects, nr, pinned, &passes);
+	if (core_open(&heap, RESERVE, RESERVE))
 		bench_die("out of memory");
 	kept = build(objects, nr, bench_arg_number("drop", 90), pinned, &live);
+	collect(objects, kept);
 	compact(objects, kept);
 	gcarena_chunks_release(&heap, 0);
 	chunks = gcarena_heap_held(&heap);
@@ -202,12 +303,12 @@ static void run(unsigned long pinned)
 	freed = mesh(&spans);
 	printf("%3lu %% pinned: %5.1f MiB live; held: %5.2fx in chunks, %5.2fx by blocks, ",
 	       pinned, live / (1 << 20), chunks / live, blocks / live);
+	printf("%5.2fx in steps (%u passes), ", steps / live, passes);
 	printf("%5.2fx if %.1f MiB of %zu spans were meshed\n", (blocks - freed) / live,
 	       freed / (double)(1 << 20), spans);
-	snprintf(name, sizeof(name), "held/live, %lu %% pinned", pinned);
-	bench_result(name, "", blocks / live);
-	snprintf(name, sizeof(name), "meshed/live, %lu %% pinned", pinned);
-	bench_result(name, "", (blocks - freed) / live);
+	report("held", pinned, blocks / live);
+	report("held in steps", pinned, steps / live);
+	report("meshed", pinned, (blocks - freed) / live);
 	core_close(&heap);
 	free(objects);
 }
