@@ -559,7 +559,8 @@ void gcarena_backing_mark_dirty(struct gcarena_heap *heap, u64 offset, u64 bytes
 
 /*
  * Insert pages [first, first + nr) of a chunk, leaving out what is there already.
- * Return: 0, or an error of vm_insert_pages() other than -EBUSY.
+ * Return: 0, or an error of vm_insert_pages() other than -EBUSY. It says EFAULT if there is
+ * no memory for an upper page table, or no such place in @vma; there is such a place.
  */
 static int insert_pages(struct vm_area_struct *vma, const struct heap_chunk *chunk,
 			unsigned long addr, unsigned int first, unsigned int nr)
@@ -578,7 +579,7 @@ static int insert_pages(struct vm_area_struct *vma, const struct heap_chunk *chu
 		if (ret == -EBUSY && left)
 			n++;	/* pages[n] is there: skip it */
 		else if (ret)
-			return ret;
+			return ret == -EFAULT ? -ENOMEM : ret;
 		addr += n << PAGE_SHIFT;
 		first += n;
 		nr -= n;

@@ -730,7 +730,7 @@ FIXTURE_VARIANT_ADD(nth, refill_due) {
 	.root_mode = GCARENA_ROOTS_EXPLICIT,
 	.before = before_refill_due,
 	.call = call_refill,
-	.allocates = true,
+	.recovers = true,
 };
 
 FIXTURE_VARIANT_ADD(nth, roots_add_shared) {
@@ -758,6 +758,7 @@ FIXTURE_VARIANT_ADD(nth, collect_world) {
 
 FIXTURE_SETUP(nth)
 {
+	ASSERT_EQ(0, nth_settle());
 	ASSERT_EQ(0, nth_open(&self->nth));
 }
 
@@ -910,6 +911,7 @@ FIXTURE(storm) {
 
 FIXTURE_SETUP(storm)
 {
+	ASSERT_EQ(0, nth_settle());
 	rng_init(&self->rng, rng_seed_from_env());
 	ASSERT_EQ(0, world_open(&self->world, GCARENA_ROOTS_EXPLICIT));
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #define DEBUGFS		"/sys/kernel/debug/"
 #define SELF_NTH	"/proc/thread-self/fail-nth"
 #define TIMES		1000000000L
+#define STACK_BYTES	(256 * 1024)
 
 static int put_once(const char *path, const char *value)
 {
@@ -121,6 +123,20 @@ const char *nth_unavailable(void)
 		put_number(path_of(i, "times"), TIMES);
 	}
 	return NULL;
+}
+
+/*
+ * The program's own page faults need memory as well: its text, which a file system reads,
+ * or a stack that grows. It would die of that. What it will need is there before.
+ */
+int nth_settle(void)
+{
+	volatile char stack[STACK_BYTES];
+	size_t i;
+
+	for (i = 0; i < sizeof(stack); i += 4096)
+		stack[i] = 0;
+	return mlockall(MCL_CURRENT) ? -errno : 0;
 }
 
 int nth_open(struct nth *nth)

@@ -28,6 +28,9 @@ struct nth {
 /* 0; or why there is nothing to test here: the program is to be skipped. */
 const char *nth_unavailable(void);
 
+/* Before anything may fail. 0 or -errno. */
+int nth_settle(void);
+
 /* For the calling thread. 0 or -errno. */
 int nth_open(struct nth *nth);
 void nth_close(struct nth *nth);
