@@ -541,7 +541,7 @@ check-debug-thorough:
 
 # --- data races: a kernel with KCSAN, see tests/README.md -----------------------------
 #
-# TESTS_ONLY chooses programs, DEBUG_LIMIT is a program's limit, in seconds.
+# TESTS_ONLY chooses programs, DEBUG_LIMIT is a program's limit, in seconds (3600).
 
 RACES_DIR  = $(shell tools/debug-kernel --kcsan --print 2>/dev/null)
 RACES_FARM = $(B)/kmod-races
@@ -552,6 +552,7 @@ RACES     ?= concurrent parallel compact netlink lib_threads world_storm mmap_co
 check-races: setup
 	@tools/debug-kernel --kcsan >/dev/null
 	+@$(SUBMAKE) check-races-vm
+check-races-vm: DEBUG_LIMIT = 3600
 check-races-vm:
 	+@$(SUBMAKE) lib tools tests KDIR=$(RACES_DIR) >&2
 	$(call farm,$(RACES_FARM))

@@ -142,6 +142,7 @@ s64 gcarena_knob_set(struct gcarena *arena, u32 param, s64 value)
 		old = arena->compact_bytes;
 		/* More than that is as good as no limit, and can be multiplied. */
 		arena->compact_bytes = min_t(u64, value, GCARENA_RESERVE_MAX);
+		arena->compact_budget = min(arena->compact_budget, arena->compact_bytes);
 		break;
 	}
 	return old;
@@ -173,6 +174,7 @@ struct gcarena *gcarena_create(void)
 	INIT_WORK(&arena->tracer, gcarena_concurrent_work);
 	INIT_WORK(&arena->evacuator, gcarena_evacuate_work);
 	arena->compact_bytes = GCARENA_COMPACT_BYTES_DEFAULT;
+	arena->compact_budget = GCARENA_COMPACT_BUDGET_LEAST;
 	INIT_DELAYED_WORK(&arena->background, gcarena_background_work);
 	gcarena_request_init(arena);
 	return arena;

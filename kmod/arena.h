@@ -189,6 +189,7 @@ struct gcarena_counters {
 	u64 pause_last_ns;
 	u64 pause_max_ns;
 	u64 cycle_paused_ns;
+	u64 last_stop_ns;
 	int cycle_error;
 	u64 pauses[GCARENA_PAUSE_BUCKETS];
 	u64 cycles_concurrent;
@@ -243,6 +244,7 @@ struct gcarena_counters {
  * @evacuate_longest_ns: longest stop for it
  * @compact_percent: it is begun when a full cycle finds more than this fragmented; 0: never
  * @compact_bytes: most bytes to move in one stop
+ * @compact_budget: bytes to move in the next one
  * @compact_futile: so many evacuations in a row have moved next to nothing
  * @compact_wait: full cycles that begin no evacuation because of that
  * @setup_lock: orders CREATE and the first mmap()
@@ -300,6 +302,7 @@ struct gcarena {
 	u64 evacuate_longest_ns;
 	u32 compact_percent;
 	u64 compact_bytes;
+	u64 compact_budget;
 	u32 compact_futile;
 	u32 compact_wait;
 

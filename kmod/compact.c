@@ -716,24 +716,24 @@ void gcarena_compact_cancel(struct gcarena_compact *c)
 /**
  * gcarena_compact_sort_region() - which spans of a chunk cannot be emptied
  * @c: the compaction, with all chunks that are to be emptied and all pins
- * @index: the chunk. It may be gone
+ * @region: the chunk. It may be gone
  *
  * Those are filled instead, before all others. Has to be asked for each chunk before the
  * first gcarena_compact_plan_region(): I/O may end at any time, and a span that has been
  * filled must stay.
  */
-void gcarena_compact_sort_region(struct gcarena_compact *c, u32 index)
+void gcarena_compact_sort_region(struct gcarena_compact *c, const struct remember_region *region)
 {
 	struct heap_bucket *bucket;
 	unsigned long block = 0;
 	struct heap_span *span;
 
-	if (index >= c->nr_chunks || !c->chunks[index])
+	if (region->chunk >= c->nr_chunks || !c->chunks[region->chunk])
 		return;
-	while ((span = span_in_chunk(c, index, &block))) {
+	while ((span = span_in_chunk(c, region->chunk, &block))) {
 		if (!gcarena_span_movable(span))
 			continue;
-		span->stuck = has_pin(c, span);
+		span->stuck = region->given_up || has_pin(c, span);
 		if (!span->stuck || span->nr_used == span->nr_slots)
 			continue;
 		bucket = gcarena_span_bucket(c->heap, span);
@@ -823,30 +823,35 @@ static int plan_region_span(struct gcarena_compact *c, struct heap_span *span)
 /**
  * gcarena_compact_plan_region() - plan to empty what can be emptied of a chunk
  * @c: the compaction, all its chunks sorted: gcarena_compact_sort_region(); the heap is swept
- * @index: the chunk. It may be gone
+ * @region: the chunk. It may be gone
  * @budget: most bytes of objects to move, but for one span; what is planned is taken off
  *
  * Return: 0: there is nothing left to do in there; -EAGAIN: the budget is used up;
  * -ENOMEM, -EINTR: what was planned before stays planned.
  */
-int gcarena_compact_plan_region(struct gcarena_compact *c, u32 index, u64 *budget)
+int gcarena_compact_plan_region(struct gcarena_compact *c, const struct remember_region *region,
+				u64 *budget)
 {
 	unsigned long block = 0;
 	struct heap_span *span;
 	u64 bytes;
 	int ret;
 
-	if (index >= c->nr_chunks || !c->chunks[index])
+	if (region->chunk >= c->nr_chunks || !c->chunks[region->chunk])
 		return 0;
-	while ((span = span_in_chunk(c, index, &block))) {
-		if (!gcarena_span_movable(span) || span->stuck)
+	while ((span = span_in_chunk(c, region->chunk, &block))) {
+		if (!gcarena_span_movable(span) || span->stuck ||
+		    !(region->whole || gcarena_span_is_sparse(span)))
 			continue;
 		bytes = span->nr_used * span->slot_bytes;
 		if (bytes > *budget && c->forwards)
 			return -EAGAIN;
 		ret = plan_region_span(c, span) ?: may_go_on(c);
-		if (ret == -ENOSPC)
+		if (ret == -ENOSPC) {
+			/* Its turn is over: it may as well be filled. */
+			span->stuck = true;
 			continue;
+		}
 		if (ret)
 			return ret;
 		*budget -= min(*budget, bytes);

@@ -62,8 +62,9 @@ void gcarena_compact_cancel(struct gcarena_compact *c);
 void gcarena_compact_move(struct gcarena_compact *c);
 void gcarena_compact_update(struct gcarena_compact *c);
 void gcarena_compact_pin_cards(struct gcarena_compact *c, const struct remember_region *region);
-void gcarena_compact_sort_region(struct gcarena_compact *c, u32 index);
-int gcarena_compact_plan_region(struct gcarena_compact *c, u32 index, u64 *budget);
+void gcarena_compact_sort_region(struct gcarena_compact *c, const struct remember_region *region);
+int gcarena_compact_plan_region(struct gcarena_compact *c, const struct remember_region *region,
+				u64 *budget);
 void gcarena_compact_move_regions(struct gcarena_compact *c, const struct remember_region *regions,
 				  u32 nr);
 

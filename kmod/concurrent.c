@@ -203,10 +203,12 @@ static void count_pause(struct gcarena *arena, struct gcarena_concurrent *c, u64
 	u64 ns = ktime_get_ns() - start;
 
 	gcarena_count_pause(&arena->counters, ns);
-	if (c->phase == PHASE_LAST)
+	if (c->phase == PHASE_LAST) {
+		arena->counters.last_stop_ns = ns;
 		arena->counters.last_stop_total_ns += ns;
-	else
+	} else {
 		arena->counters.root_stop_total_ns += ns;
+	}
 	c->paused_ns += ns;
 	c->longest_ns = max(c->longest_ns, ns);
 }

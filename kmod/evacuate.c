@@ -55,11 +55,14 @@
 #define BATCH_SPANS	256
 #define BATCH_PAGES	64
 #define MAX_REGIONS	256U
-/* Bytes to move before the heap is gone through anew, in budgets. */
+/* Bytes to move before the heap is gone through anew, in largest budgets. */
 #define PASS_BUDGETS	64
-/* Pages and cards to look at in a stop: some MiB. */
+/* A stop that is short enough, however long others are. */
+#define STOP_NS		NSEC_PER_MSEC
+/* Pages and cards to look at in a stop: some MiB. And a card takes as long as so many bytes. */
 #define LAST_PAGES	512
 #define STOP_CARDS	8192U
+#define CARD_WORTH	128U
 #define MAX_ROUNDS	4
 /* An evacuation by policy pays if it moves such a part of what is held. */
 #define WORTH_PART	128
@@ -85,6 +88,7 @@ enum evacuate_phase {
  * @taken: written pages that no cycle has been told of
  * @taken_pages: bits in @taken
  * @rounds: since the last stop
+ * @again: chunks are chosen not for the first time
  * @by_policy: nobody has asked for it
  * @moved: bytes that had been moved before, in the arena's life
  * @broken: written pages have been forgotten
@@ -99,6 +103,7 @@ struct gcarena_evacuation {
 	unsigned long *taken;
 	u64 taken_pages;
 	unsigned int rounds;
+	bool again;
 	bool by_policy;
 	u64 moved;
 	bool broken;
@@ -296,7 +301,8 @@ static bool slice_is_over(const struct gcarena_evacuation *e)
 static int choose(struct gcarena *arena, struct gcarena_evacuation *e)
 {
 	int ret = gcarena_remember_init(&e->r, &arena->heap, MAX_REGIONS, STOP_CARDS) ?:
-		  gcarena_remember_choose(&e->r, arena->compact_bytes * PASS_BUDGETS);
+		  gcarena_remember_choose(&e->r, arena->compact_bytes * PASS_BUDGETS,
+					  !e->again);
 
 	if (ret)
 		return ret;
@@ -304,12 +310,14 @@ static int choose(struct gcarena *arena, struct gcarena_evacuation *e)
 	return e->r.nr ? -EAGAIN : 0;
 }
 
-static void count_pause(struct gcarena *arena, u64 start)
+/* Return: how long it was. */
+static u64 count_pause(struct gcarena *arena, u64 start)
 {
 	u64 ns = ktime_get_ns() - start;
 
 	gcarena_count_pause(&arena->counters, ns);
 	arena->evacuate_longest_ns = max(arena->evacuate_longest_ns, ns);
+	return ns;
 }
 
 /* Written pages are taken; see above for what the stop is good for. */
@@ -372,23 +380,40 @@ static int look_at_dirty(struct gcarena_evacuation *e)
 
 /* ---- The stop -------------------------------------------------------------------- */
 
+/*
+ * The next stop's budget. A program that collects meets stops as long as the last one of a
+ * concurrent cycle anyway; and moving less than takes the time that went by before is no use.
+ */
+static void adapt(struct gcarena *arena, u64 before_ns, u64 stop_ns)
+{
+	u64 aim = max3(arena->counters.last_stop_ns, 2 * before_ns, (u64)STOP_NS);
+	u64 move_ns = stop_ns - min(before_ns, stop_ns), budget = arena->compact_budget;
+
+	if (stop_ns > aim)
+		budget = max(budget / 2, GCARENA_COMPACT_BUDGET_LEAST);
+	else if (stop_ns + move_ns < aim && arena->counters.moved_last.bytes >= budget / 2)
+		budget *= 2;
+	arena->compact_budget = min(budget, arena->compact_bytes);
+}
+
 /* How many regions are about to be emptied: as many as the budget allows, one at least. */
 static u32 count_regions(const struct gcarena *arena, const struct gcarena_remember *r)
 {
-	u64 used = 0, cards = 0;
+	u64 used = 0, cards = 0, max_cards = arena->compact_budget / CARD_WORTH;
 	u32 i;
 
 	for (i = r->next; i < r->nr; i++) {
 		used += r->regions[i].used;
 		cards += r->regions[i].nr;
-		if (i > r->next && (used > arena->compact_bytes || cards > STOP_CARDS))
+		if (i > r->next && (used > arena->compact_budget || cards > max_cards))
 			break;
 	}
 	return i - r->next;
 }
 
 /* With the world stopped. Return: 0: @done regions are done with; -errno. */
-static int move_stopped(struct gcarena *arena, struct gcarena_evacuation *e, u32 nr, u32 *done)
+static int move_stopped(struct gcarena *arena, struct gcarena_evacuation *e, u32 nr, u32 *done,
+			u64 *found)
 {
 	u64 bytes;
 	int ret;
@@ -400,9 +425,10 @@ static int move_stopped(struct gcarena *arena, struct gcarena_evacuation *e, u32
 	if (ret)
 		return ret;
 	gcarena_dirty_done(&e->fresh);
-	return gcarena_roots_mark(arena, NULL, NULL, &bytes) ?: gcarena_zeal_delay() ?:
-	       gcarena_move_regions(arena, &e->r.regions[e->r.next], nr, arena->compact_bytes,
-				    done);
+	ret = gcarena_roots_mark(arena, NULL, NULL, &bytes) ?: gcarena_zeal_delay();
+	*found = ktime_get_ns();
+	return ret ?: gcarena_move_regions(arena, &e->r.regions[e->r.next], nr,
+					   arena->compact_budget, done);
 }
 
 static void tell(struct gcarena *arena, u64 start)
@@ -424,17 +450,19 @@ static void tell(struct gcarena *arena, u64 start)
 static int stop(struct gcarena *arena, struct gcarena_evacuation *e)
 {
 	u32 nr = count_regions(arena, &e->r), done = 0;
-	u64 start;
+	u64 start, found = 0, ns = 0;
 	int ret = gcarena_move_begin_regions(arena, &e->r.regions[e->r.next], nr);
 
 	start = ktime_get_ns();
 	if (!ret)
 		ret = gcarena_world_stop(arena);
 	if (!ret) {
-		ret = move_stopped(arena, e, nr, &done);
+		ret = move_stopped(arena, e, nr, &done, &found);
 		gcarena_world_start(arena);
-		count_pause(arena, start);
+		ns = count_pause(arena, start);
 	}
+	if (!ret)
+		adapt(arena, found - start, ns);
 	if (arena->move && arena->counters.moved_last.objects)
 		tell(arena, start);
 	gcarena_move_end(arena);
@@ -446,6 +474,13 @@ static int stop(struct gcarena *arena, struct gcarena_evacuation *e)
 	e->phase = EVACUATE_ROUND;
 	if (e->r.next < e->r.nr)
 		return -EAGAIN;
+	/* None of these could be moved. They count no longer: there may be others. */
+	if (arena->counters.moved.bytes == e->moved) {
+		gcarena_remember_destroy(&e->r);
+		e->again = true;
+		e->phase = EVACUATE_CHOOSE;
+		return -EAGAIN;
+	}
 	gcarena_release_hard(arena, gcarena_background_keep(arena));
 	return 0;
 }

@@ -72,7 +72,7 @@ struct heap_slot_word {
  * @nr_slots: number of slots: 4096 at most, and descriptors of small ones are to stay small
  * @nr_used: number of set alloc bits
  * @nr_ids: slots whose objects have a number; see ids.c
- * @stuck: it could not be emptied when that was tried, because of a pin; see compact.c
+ * @stuck: it could not be emptied when that was tried, for a pin or no room; see compact.c
  * @epoch: heap->epoch when it was last swept; see sweep.c
  * @class: size class
  * @zeroed: no slot was ever handed out: all memory is zero
@@ -223,6 +223,7 @@ struct gcarena_ids {
  * @tracing: a trace is on that drops the lock now and then: spans and chunks stay
  * @emptied: spans to be destroyed after that
  * @epoch: counts the cycles whose marks sweeping applies
+ * @stuck_epoch: @epoch when all spans were last given another try; see remember.c
  * @used: slots with alloc set
  * @old: of these, slots with mark set: survivors. The others are young
  * @permanent: of these, those that stay so; see permanent.c
@@ -257,6 +258,7 @@ struct gcarena_heap {
 	bool tracing;
 	struct list_head emptied;
 	u32 epoch;
+	u32 stuck_epoch;
 	struct heap_tally used;
 	struct heap_tally old;
 	struct heap_tally permanent;

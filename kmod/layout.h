@@ -65,4 +65,10 @@ static inline bool gcarena_span_movable(const struct heap_span *span)
 	       span->layout->scan != GCARENA_SCAN_ALL;
 }
 
+/* Moving more than three quarters of it is not worth one quarter. */
+static inline bool gcarena_span_is_sparse(const struct heap_span *span)
+{
+	return span->nr_used * 4U <= span->nr_slots * 3U;
+}
+
 #endif

@@ -247,10 +247,10 @@ static int plan_regions(struct gcarena_compact *c, const struct remember_region 
 			gcarena_compact_pin_cards(c, &regions[i]);
 	}
 	for (i = 0; i < nr; i++)
-		gcarena_compact_sort_region(c, regions[i].chunk);
+		gcarena_compact_sort_region(c, &regions[i]);
 	for (i = 0; i < nr && !ret; i++) {
 		if (!regions[i].given_up)
-			ret = gcarena_compact_plan_region(c, regions[i].chunk, &budget);
+			ret = gcarena_compact_plan_region(c, &regions[i], &budget);
 		*done += !ret;
 	}
 	if (!ret || ret == -EAGAIN)

@@ -24,6 +24,8 @@
 
 #define FIRST_CARDS	64U
 #define CHOOSE_INTERVAL	16U
+/* Such a part of what is held has to be saved: all of the heap is gone through for it. */
+#define SAVED_PART	256U
 
 /**
  * gcarena_remember_init() - nothing is chosen yet
@@ -85,16 +87,6 @@ void gcarena_remember_destroy(struct gcarena_remember *r)
 
 /* ---- Choosing ----------------------------------------------------------------- */
 
-/**
- * struct worth - what emptying a chunk costs and gains
- * @used: bytes of objects that would move
- * @gain: bytes of spans of which there would be fewer
- */
-struct worth {
-	u64 used;
-	u64 gain;
-};
-
 /* What is stuck has room as well: it is filled. */
 static void count_room(struct gcarena_remember *r)
 {
@@ -108,13 +100,24 @@ static void count_room(struct gcarena_remember *r)
 		gcarena_span_bucket(r->heap, span)->room += span->nr_slots - span->nr_used;
 }
 
-/* @below: free blocks of lower chunks that are in use anyway. */
-static struct worth worth_of(struct gcarena_remember *r, const struct heap_chunk *chunk, u64 below)
+/* Would there be one span less if this one were emptied, and is that worth the moving? */
+static bool is_worth_it(struct gcarena_remember *r, struct heap_span *span)
 {
-	u64 movable = 0, in_use = (u64)chunk->nr_used << GCARENA_BLOCK_SHIFT;
-	struct worth worth = { };
-	struct heap_span *span;
+	return gcarena_span_is_sparse(span) &&
+	       gcarena_span_bucket(r->heap, span)->room >= span->nr_slots;
+}
+
+/*
+ * What emptying a chunk costs and saves: its sparse spans; or everything, if that can go to
+ * lower chunks, and leaves this one empty. @below: free blocks of lower ones that are in use.
+ */
+static struct remember_region region_of(struct gcarena_remember *r, u32 index, u64 below)
+{
+	const struct heap_chunk *chunk = r->heap->chunks[index];
+	struct remember_region region = { .chunk = index };
+	u64 movable = 0, used = 0;
 	unsigned long block = 0;
+	struct heap_span *span;
 
 	while ((block = find_next_bit(chunk->used, GCARENA_CHUNK_BLOCKS, block)) <
 	       GCARENA_CHUNK_BLOCKS) {
@@ -123,28 +126,32 @@ static struct worth worth_of(struct gcarena_remember *r, const struct heap_chunk
 		if (!gcarena_span_movable(span) || span->stuck)
 			continue;
 		movable += span->bytes;
-		worth.used += span->nr_used * span->slot_bytes;
-		/* Else there are as many as it takes: another one would have to be made. */
-		if (gcarena_span_bucket(r->heap, span)->room >= span->nr_slots)
-			worth.gain += span->bytes;
+		used += span->nr_used * span->slot_bytes;
+		if (!is_worth_it(r, span))
+			continue;
+		region.used += span->nr_used * span->slot_bytes;
+		region.saved += (span->nr_slots - span->nr_used) * span->slot_bytes;
 	}
-	/* Then they go to lower ones as they are, and the chunk is empty. */
-	if (movable == in_use && below >= chunk->nr_used)
-		worth.gain = GCARENA_CHUNK_BYTES;
-	return worth;
+	if (movable == (u64)chunk->nr_used << GCARENA_BLOCK_SHIFT && below >= chunk->nr_used &&
+	    used <= GCARENA_CHUNK_BYTES / 4 * 3) {
+		region.whole = true;
+		region.used = used;
+		region.saved = GCARENA_CHUNK_BYTES - used;
+	}
+	return region;
 }
 
-/* Those with the least in them first; of equal ones the higher. */
+/* Those that save the most first; of equal ones the higher. */
 static void insert(struct gcarena_remember *r, struct remember_region new)
 {
 	u32 i;
 
 	if (r->nr == r->room) {
-		if (new.used > r->regions[r->nr - 1].used)
+		if (new.saved < r->regions[r->nr - 1].saved)
 			return;
 		r->nr--;
 	}
-	for (i = r->nr++; i && new.used <= r->regions[i - 1].used; i--)
+	for (i = r->nr++; i && new.saved >= r->regions[i - 1].saved; i--)
 		r->regions[i] = r->regions[i - 1];
 	r->regions[i] = new;
 }
@@ -193,12 +200,12 @@ static void keep(struct gcarena_remember *r, u64 most)
 	}
 }
 
-/* All chunks that are worth it. Return: 0 or -EINTR. */
+/* All chunks that are worth it, if they are worth it together. Return: 0 or -EINTR. */
 static int find_worthy(struct gcarena_remember *r)
 {
+	struct remember_region region;
 	struct heap_chunk *chunk;
-	struct worth worth;
-	u64 below = 0;
+	u64 below = 0, saved = 0;
 	u32 i;
 
 	count_room(r);
@@ -208,21 +215,28 @@ static int find_worthy(struct gcarena_remember *r)
 		chunk = r->heap->chunks[i];
 		if (!chunk || !chunk->nr_used)
 			continue;
-		worth = worth_of(r, chunk, below);
-		if (worth.used && worth.used <= worth.gain / 4 * 3)
-			insert(r, (struct remember_region) { .chunk = i, .used = worth.used });
+		region = region_of(r, i, below);
+		if (region.used)
+			insert(r, region);
 		below += GCARENA_CHUNK_BLOCKS - chunk->nr_used - chunk->nr_absent;
 	}
+	for (i = 0; i < r->nr; i++)
+		saved += r->regions[i].saved;
+	if (saved < gcarena_heap_held(r->heap) / SAVED_PART)
+		r->nr = 0;
 	return 0;
 }
 
-/* What was pinned when it was tried may no longer be so. Return: was there anything? */
+/* What kept them when it was tried may be gone, if a cycle has ended since. Was there any? */
 static bool forget_stuck(struct gcarena_remember *r)
 {
 	struct heap_span *span;
 	bool any = false;
 	u64 pos = 0;
 
+	if (r->heap->stuck_epoch == r->heap->epoch)
+		return false;
+	r->heap->stuck_epoch = r->heap->epoch;
 	while ((span = gcarena_span_next(r->heap, &pos))) {
 		any |= span->stuck;
 		span->stuck = false;
@@ -234,18 +248,19 @@ static bool forget_stuck(struct gcarena_remember *r)
  * gcarena_remember_choose() - which chunks to empty
  * @r: as gcarena_remember_init() has left it
  * @most: move no more bytes than that in all
+ * @retry: if there is nothing else, those that could not be emptied before, too
  *
- * Chunks at most three quarters full, those with the least in them first. Spans that could
- * not be emptied before do not count, until there is nothing else: so each gets its turn,
- * whatever is pinned in the emptiest. The heap is swept.
+ * Those that save the most first. Spans that could not be emptied before do not count, so that
+ * each gets its turn, whatever is pinned in the emptiest; they get another one at most once
+ * in a cycle. The heap is swept.
  *
  * Return: 0, or -EINTR: call gcarena_remember_destroy().
  */
-int gcarena_remember_choose(struct gcarena_remember *r, u64 most)
+int gcarena_remember_choose(struct gcarena_remember *r, u64 most, bool retry)
 {
 	int ret = find_worthy(r);
 
-	if (!ret && !r->nr && forget_stuck(r))
+	if (!ret && !r->nr && retry && forget_stuck(r))
 		ret = find_worthy(r);
 	if (!ret)
 		keep(r, most);

@@ -12,7 +12,9 @@
  * struct remember_region - a chunk to be emptied
  * @chunk: its index
  * @given_up: too much refers to it: it stays as it is
- * @used: bytes of objects that may move, when it was chosen
+ * @whole: all of it is to be moved, not only what is in sparse spans
+ * @used: bytes of objects to be moved, when it was chosen
+ * @saved: bytes of memory that are gained by that, about
  * @cards: where words are that point into it, by number of the card; some more than once
  * @nr: how many
  * @room: entries in @cards
@@ -20,7 +22,9 @@
 struct remember_region {
 	u32 chunk;
 	bool given_up;
+	bool whole;
 	u64 used;
+	u64 saved;
 	u64 *cards;
 	u32 nr;
 	u32 room;
@@ -57,7 +61,7 @@ struct gcarena_remember {
 int gcarena_remember_init(struct gcarena_remember *r, struct gcarena_heap *heap, u32 room,
 			  u32 max_cards);
 void gcarena_remember_destroy(struct gcarena_remember *r);
-int gcarena_remember_choose(struct gcarena_remember *r, u64 most);
+int gcarena_remember_choose(struct gcarena_remember *r, u64 most, bool retry);
 int gcarena_remember_some(struct gcarena_remember *r, u64 pages);
 int gcarena_remember_dirty(struct gcarena_remember *r, const unsigned long *pages,
 			   unsigned long nr_pages, unsigned long *page, u64 max);

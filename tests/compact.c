@@ -736,7 +736,7 @@ static void collect_and_settle(struct __test_metadata *_metadata, FIXTURE_DATA(c
 	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_FULL, NULL));
 	do {
 		before = nr;
-		usleep(50000);
+		usleep(50000 * rng_env_number("GCARENA_PATIENCE", 1));
 		nr = nr_pauses(self);
 	} while (nr != before);
 }
@@ -770,7 +770,7 @@ TEST_F_TIMEOUT(compact, evacuation_that_is_futile, 240)
 	/* Each collection stops the world once, each evacuation twice at least. */
 	pauses = nr_pauses(self) - before - rounds;
 	EXPECT_LT(0, pauses);
-	EXPECT_GT(rounds * 3 / 2, pauses);
+	EXPECT_GT(rounds * 2, pauses);
 	before = raw_stats_of(gca_fd(self->arena)).moved_objects;
 	EXPECT_GT(nr / 10, before);
 	pin_some(&self->slot[0], gca_unpin);

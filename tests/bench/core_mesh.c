@@ -2,8 +2,9 @@
 /*
  * What do pins cost, and would meshing pay? The module's own core, in user space, on the objects
  * of workloads/compact.h: what is held after a compaction with some of the objects pinned, in
- * whole chunks and by blocks; after one in steps, as kmod/evacuate.c takes them; and how much less that would be if spans whose objects are in different slots
- * shared their memory (B. Powers, D. Tench, E. Berger, A. McGregor: Mesh, PLDI 2019).
+ * whole chunks and by blocks; after one in steps, as kmod/evacuate.c takes them; and how much
+ * less that would be if spans whose objects are in different slots shared their memory
+ * (B. Powers, D. Tench, E. Berger, A. McGregor: Mesh, PLDI 2019).
  *
  *	objects=N drop=PERCENT
  *
@@ -162,9 +163,9 @@ static u64 empty_some(struct gcarena_remember *r, const struct object *objects, 
 	}
 	pin_objects(&c, objects, nr);
 	for (i = r->next; i < end; i++)
-		gcarena_compact_sort_region(&c, r->regions[i].chunk);
+		gcarena_compact_sort_region(&c, &r->regions[i]);
 	for (i = r->next; i < end; i++) {
-		if (gcarena_compact_plan_region(&c, r->regions[i].chunk, &budget))
+		if (gcarena_compact_plan_region(&c, &r->regions[i], &budget))
 			break;
 	}
 	gcarena_compact_move_regions(&c, &r->regions[r->next], end - r->next);
@@ -184,7 +185,7 @@ static unsigned int compact_in_steps(const struct object *objects, size_t nr)
 
 	do {
 		if (gcarena_remember_init(&r, &heap, MAX_REGIONS, U32_MAX) ||
-		    gcarena_remember_choose(&r, BUDGET * 64))
+		    gcarena_remember_choose(&r, BUDGET * 64, true))
 			bench_die("out of memory");
 		for (moved = 0; r.next < r.nr;)
 			moved += empty_some(&r, objects, nr);
