@@ -28,8 +28,8 @@
  *	slots	|adbe|cp..|free|free|
  *
  * Permanent objects stay, and so do the others in their spans: who wants them together
- * compacts before. Spans that a thread holds are moved neither out of nor into, nor are
- * spans with a page that is pinned for I/O. But pointers in their objects are updated.
+ * compacts before. Spans that a thread holds are moved neither out of nor into; spans with a
+ * page that is pinned for I/O not out of. But pointers in their objects are updated.
  *
  * Forwarding: for each span that is emptied a table of where its objects go, found through
  * a table of blocks. Nothing is kept in the objects themselves, which the program, or
@@ -112,7 +112,7 @@ static int chunk_add(struct gcarena_compact *c, u32 index)
 }
 
 /**
- * gcarena_compact_add() - a chunk is to be emptied, and nothing is to be moved into it
+ * gcarena_compact_add() - a chunk is to be emptied, and no new span is to be made in it
  * @c: the compaction, of some chunks
  * @index: the chunk. It may be gone; or be a new one, that was not set apart: it is now
  *
@@ -557,23 +557,6 @@ int gcarena_compact_plan_slots(struct gcarena_compact *c)
 
 /* ---- The plan for spans ------------------------------------------------------- */
 
-/* The first span at or behind block *@block of chunk @index; *@block moves past it. */
-static struct heap_span *span_in_chunk(const struct gcarena_compact *c, u32 index,
-				       unsigned long *block)
-{
-	const struct heap_chunk *chunk = c->heap->chunks[index];
-	struct heap_span *span;
-
-	*block = find_next_bit(chunk->used, GCARENA_CHUNK_BLOCKS, *block);
-	if (*block >= GCARENA_CHUNK_BLOCKS)
-		return NULL;
-	span = chunk->blocks[*block].span;
-	/* It may begin in a chunk before, and end in one behind. */
-	*block = ((span->start + span->bytes) >> GCARENA_BLOCK_SHIFT) -
-		 (u64)index * GCARENA_CHUNK_BLOCKS;
-	return span;
-}
-
 /**
  * gcarena_compact_is_fixed() - must something in a chunk keep its address?
  * @c: the compaction, of all chunks, with all pins
@@ -588,7 +571,7 @@ bool gcarena_compact_is_fixed(const struct gcarena_compact *c, u32 index)
 	    gcarena_backing_is_busy(c->heap, (u64)index << GCARENA_CHUNK_SHIFT,
 				    GCARENA_CHUNK_BYTES))
 		return true;
-	while ((span = span_in_chunk(c, index, &block))) {
+	while ((span = gcarena_span_in_chunk(c->heap, index, &block))) {
 		if (span->lease || span->permanent || span->layout->scan == GCARENA_SCAN_ALL)
 			return true;
 	}
@@ -602,7 +585,7 @@ static bool chunk_may_move(const struct gcarena_compact *c, u32 index)
 
 	if (!c->heap->chunks[index] || !c->heap->chunks[index]->nr_used)
 		return false;
-	while ((span = span_in_chunk(c, index, &block))) {
+	while ((span = gcarena_span_in_chunk(c->heap, index, &block))) {
 		if (!may_move_whole(c, span))
 			return false;
 	}
@@ -664,7 +647,7 @@ static int plan_chunk(struct gcarena_compact *c, u32 index)
 	struct heap_span *span;
 	int ret = 0;
 
-	while (!ret && (span = span_in_chunk(c, index, &block))) {
+	while (!ret && (span = gcarena_span_in_chunk(c->heap, index, &block))) {
 		ret = plan_span(c, span, index) ?: may_go_on(c);
 		if (ret == -ENOSPC && span->class == GCARENA_CLASS_LARGE)
 			ret = 1;
@@ -730,7 +713,7 @@ void gcarena_compact_sort_region(struct gcarena_compact *c, const struct remembe
 
 	if (region->chunk >= c->nr_chunks || !c->chunks[region->chunk])
 		return;
-	while ((span = span_in_chunk(c, region->chunk, &block))) {
+	while ((span = gcarena_span_in_chunk(c->heap, region->chunk, &block))) {
 		if (!gcarena_span_movable(span))
 			continue;
 		span->stuck = region->given_up || has_pin(c, span);
@@ -760,8 +743,8 @@ static struct heap_span *span_elsewhere(struct gcarena_compact *c, struct heap_b
 }
 
 /*
- * A span with room for another object of @from's sort: one there is, or a new one in a chunk
- * there is; one in a chunk that is to be emptied later only if there is nothing else.
+ * A span with room for another object of @from's sort: one that stays, stuck ones first, or a
+ * new one in a chunk there is; one that is to be emptied later only if there is nothing else.
  */
 static struct heap_span *span_with_room(struct gcarena_compact *c, struct heap_span *from)
 {
@@ -820,6 +803,13 @@ static int plan_region_span(struct gcarena_compact *c, struct heap_span *span)
 	return 0;
 }
 
+/* Even if its chunk is not empty then: there is another span to fill. */
+static bool pays_alone(const struct gcarena_compact *c, struct heap_span *span)
+{
+	return gcarena_span_is_sparse(span) &&
+	       !list_is_singular(&gcarena_span_bucket(c->heap, span)->partial);
+}
+
 /**
  * gcarena_compact_plan_region() - plan to empty what can be emptied of a chunk
  * @c: the compaction, all its chunks sorted: gcarena_compact_sort_region(); the heap is swept
@@ -839,9 +829,9 @@ int gcarena_compact_plan_region(struct gcarena_compact *c, const struct remember
 
 	if (region->chunk >= c->nr_chunks || !c->chunks[region->chunk])
 		return 0;
-	while ((span = span_in_chunk(c, region->chunk, &block))) {
+	while ((span = gcarena_span_in_chunk(c->heap, region->chunk, &block))) {
 		if (!gcarena_span_movable(span) || span->stuck ||
-		    !(region->whole || gcarena_span_is_sparse(span)))
+		    !(region->whole || pays_alone(c, span)))
 			continue;
 		bytes = span->nr_used * span->slot_bytes;
 		if (bytes > *budget && c->forwards)

@@ -203,12 +203,10 @@ static void count_pause(struct gcarena *arena, struct gcarena_concurrent *c, u64
 	u64 ns = ktime_get_ns() - start;
 
 	gcarena_count_pause(&arena->counters, ns);
-	if (c->phase == PHASE_LAST) {
-		arena->counters.last_stop_ns = ns;
+	if (c->phase == PHASE_LAST)
 		arena->counters.last_stop_total_ns += ns;
-	} else {
+	else
 		arena->counters.root_stop_total_ns += ns;
-	}
 	c->paused_ns += ns;
 	c->longest_ns = max(c->longest_ns, ns);
 }
@@ -345,6 +343,7 @@ static int last_round(struct gcarena *arena, struct gcarena_concurrent *c)
 		c->phase = PHASE_ROOTS;
 		return ret;
 	}
+	arena->counters.last_stop_ns = ktime_get_ns() - began;
 	cycle_done(arena, c);
 	return 0;
 }

@@ -28,11 +28,11 @@
  * So it does not matter what else happens between two slices: the chunks are addresses, not
  * spans. Their objects may die, be freed, be moved by a compaction, become permanent; new
  * ones may be put there; a chunk may be given back, and be made anew. What is there in the
- * stop, on a heap that is swept then, is moved, or stays if its span is leased, has a
- * pinned or a permanent object, or is CONSERVATIVE. Marks and numbers go with the object;
- * so old objects stay old, and what is young is young in its new place. A page with a
- * changed word, and all pages of the copy, count as written. Only while a concurrent cycle
- * traces nothing moves: its marker remembers objects by address.
+ * stop, on a heap that is swept then, is moved, or stays if its span is leased or dense, has a
+ * pinned or a permanent object, or is CONSERVATIVE, or if too much refers to the chunk. Marks
+ * and numbers go with the object; so old objects stay old, and what is young is young in its
+ * new place. A page with a changed word, and all pages of the copy, count as written. Only
+ * while a concurrent cycle traces nothing moves: its marker remembers objects by address.
  *
  * As in concurrent.c each look for written pages is followed by a stop before the pages are
  * looked at: it waits for threads that are about to flush the translation of a page whose
@@ -64,6 +64,8 @@
 #define STOP_CARDS	8192U
 #define CARD_WORTH	128U
 #define MAX_ROUNDS	4
+/* What a program pins and lets go could be chosen for ever. */
+#define MAX_AGAIN	8
 /* An evacuation by policy pays if it moves such a part of what is held. */
 #define WORTH_PART	128
 /* After one that does not, leave out a full cycle; after more in a row 3, 7, ... 63. */
@@ -88,9 +90,9 @@ enum evacuate_phase {
  * @taken: written pages that no cycle has been told of
  * @taken_pages: bits in @taken
  * @rounds: since the last stop
- * @again: chunks are chosen not for the first time
+ * @again: how often chunks have been chosen of which nothing could be moved
  * @by_policy: nobody has asked for it
- * @moved: bytes that had been moved before, in the arena's life
+ * @moved: bytes moved
  * @broken: written pages have been forgotten
  * @slice_end: when the slice has to end, CLOCK_MONOTONIC, ns
  */
@@ -103,7 +105,7 @@ struct gcarena_evacuation {
 	unsigned long *taken;
 	u64 taken_pages;
 	unsigned int rounds;
-	bool again;
+	unsigned int again;
 	bool by_policy;
 	u64 moved;
 	bool broken;
@@ -239,7 +241,6 @@ static int evacuation_begin(struct gcarena *arena, bool by_policy)
 	}
 	e->arena = arena;
 	e->by_policy = by_policy;
-	e->moved = arena->counters.moved.bytes;
 	e->number = ++arena->evacuations;
 	arena->evacuation = e;
 	return 0;
@@ -260,11 +261,9 @@ static u32 fragmentation(const struct gcarena *arena)
  */
 static void evacuation_judge(struct gcarena *arena, const struct gcarena_evacuation *e)
 {
-	u64 moved = arena->counters.moved.bytes - e->moved;
-
 	if (!e->by_policy)
 		return;
-	if (moved && moved >= gcarena_heap_held(&arena->heap) / WORTH_PART)
+	if (e->moved && e->moved >= gcarena_heap_held(&arena->heap) / WORTH_PART)
 		arena->compact_futile = 0;
 	else
 		arena->compact_futile = min(arena->compact_futile + 1, FUTILE_MAX);
@@ -397,12 +396,13 @@ static void adapt(struct gcarena *arena, u64 before_ns, u64 stop_ns)
 }
 
 /* How many regions are about to be emptied: as many as the budget allows, one at least. */
-static u32 count_regions(const struct gcarena *arena, const struct gcarena_remember *r)
+static u32 count_regions(const struct gcarena *arena, struct gcarena_remember *r)
 {
 	u64 used = 0, cards = 0, max_cards = arena->compact_budget / CARD_WORTH;
 	u32 i;
 
 	for (i = r->next; i < r->nr; i++) {
+		gcarena_region_tidy(&r->regions[i]);
 		used += r->regions[i].used;
 		cards += r->regions[i].nr;
 		if (i > r->next && (used > arena->compact_budget || cards > max_cards))
@@ -461,8 +461,10 @@ static int stop(struct gcarena *arena, struct gcarena_evacuation *e)
 		gcarena_world_start(arena);
 		ns = count_pause(arena, start);
 	}
-	if (!ret)
+	if (!ret) {
+		e->moved += arena->counters.moved_last.bytes;
 		adapt(arena, found - start, ns);
+	}
 	if (arena->move && arena->counters.moved_last.objects)
 		tell(arena, start);
 	gcarena_move_end(arena);
@@ -475,9 +477,8 @@ static int stop(struct gcarena *arena, struct gcarena_evacuation *e)
 	if (e->r.next < e->r.nr)
 		return -EAGAIN;
 	/* None of these could be moved. They count no longer: there may be others. */
-	if (arena->counters.moved.bytes == e->moved) {
+	if (!e->moved && ++e->again < MAX_AGAIN) {
 		gcarena_remember_destroy(&e->r);
-		e->again = true;
 		e->phase = EVACUATE_CHOOSE;
 		return -EAGAIN;
 	}

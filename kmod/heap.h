@@ -72,7 +72,8 @@ struct heap_slot_word {
  * @nr_slots: number of slots: 4096 at most, and descriptors of small ones are to stay small
  * @nr_used: number of set alloc bits
  * @nr_ids: slots whose objects have a number; see ids.c
- * @stuck: it could not be emptied when that was tried, for a pin or no room; see compact.c
+ * @stuck: it could not be emptied when that was tried: pinned, no room, or too much points
+ *	there; see compact.c
  * @epoch: heap->epoch when it was last swept; see sweep.c
  * @class: size class
  * @zeroed: no slot was ever handed out: all memory is zero
@@ -316,6 +317,8 @@ u64 gcarena_span_put(struct gcarena_heap *heap, struct heap_span *span,
 		     const u64 *taken, const u64 *unused);
 void gcarena_slot_free(struct gcarena_heap *heap, const struct heap_slot *slot);
 struct heap_span *gcarena_span_next(struct gcarena_heap *heap, u64 *pos);
+struct heap_span *gcarena_span_in_chunk(const struct gcarena_heap *heap, u32 index,
+					unsigned long *block);
 
 static inline unsigned int gcarena_span_nr_words(const struct heap_span *span)
 {

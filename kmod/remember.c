@@ -24,6 +24,7 @@
 
 #define FIRST_CARDS	64U
 #define CHOOSE_INTERVAL	16U
+#define SPANS_INTERVAL	1024U
 /* Such a part of what is held has to be saved: all of the heap is gone through for it. */
 #define SAVED_PART	256U
 
@@ -87,17 +88,23 @@ void gcarena_remember_destroy(struct gcarena_remember *r)
 
 /* ---- Choosing ----------------------------------------------------------------- */
 
-/* What is stuck has room as well: it is filled. */
-static void count_room(struct gcarena_remember *r)
+/* What is stuck has room as well: it is filled. Return: 0 or -EINTR. */
+static int count_room(struct gcarena_remember *r)
 {
 	struct heap_bucket *bucket;
 	struct heap_span *span;
 	u64 pos = 0;
+	u32 i;
 
 	list_for_each_entry(bucket, &r->heap->buckets, link)
 		bucket->room = 0;
-	while ((span = gcarena_span_next(r->heap, &pos)))
-		gcarena_span_bucket(r->heap, span)->room += span->nr_slots - span->nr_used;
+	for (i = 1; (span = gcarena_span_next(r->heap, &pos)); i++) {
+		if (!span->lease)
+			gcarena_span_bucket(r->heap, span)->room += span->nr_slots - span->nr_used;
+		if (i % SPANS_INTERVAL == 0 && gcarena_checkpoint())
+			return -EINTR;
+	}
+	return 0;
 }
 
 /* Would there be one span less if this one were emptied, and is that worth the moving? */
@@ -115,28 +122,25 @@ static struct remember_region region_of(struct gcarena_remember *r, u32 index, u
 {
 	const struct heap_chunk *chunk = r->heap->chunks[index];
 	struct remember_region region = { .chunk = index };
-	u64 movable = 0, used = 0;
 	unsigned long block = 0;
 	struct heap_span *span;
+	u64 movable = 0;
 
-	while ((block = find_next_bit(chunk->used, GCARENA_CHUNK_BLOCKS, block)) <
-	       GCARENA_CHUNK_BLOCKS) {
-		span = chunk->blocks[block].span;
-		block += span->bytes >> GCARENA_BLOCK_SHIFT;
+	while ((span = gcarena_span_in_chunk(r->heap, index, &block))) {
 		if (!gcarena_span_movable(span) || span->stuck)
 			continue;
 		movable += span->bytes;
-		used += span->nr_used * span->slot_bytes;
+		region.movable += span->nr_used * span->slot_bytes;
 		if (!is_worth_it(r, span))
 			continue;
 		region.used += span->nr_used * span->slot_bytes;
 		region.saved += (span->nr_slots - span->nr_used) * span->slot_bytes;
 	}
 	if (movable == (u64)chunk->nr_used << GCARENA_BLOCK_SHIFT && below >= chunk->nr_used &&
-	    used <= GCARENA_CHUNK_BYTES / 4 * 3) {
+	    region.movable <= GCARENA_CHUNK_BYTES / 4 * 3) {
 		region.whole = true;
-		region.used = used;
-		region.saved = GCARENA_CHUNK_BYTES - used;
+		region.used = region.movable;
+		region.saved = GCARENA_CHUNK_BYTES - region.used;
 	}
 	return region;
 }
@@ -168,10 +172,7 @@ static void set_apart(struct gcarena_remember *r, const struct remember_region *
 	unsigned long block = 0;
 
 	chunk->apart = true;
-	while ((block = find_next_bit(chunk->used, GCARENA_CHUNK_BLOCKS, block)) <
-	       GCARENA_CHUNK_BLOCKS) {
-		span = chunk->blocks[block].span;
-		block += span->bytes >> GCARENA_BLOCK_SHIFT;
+	while ((span = gcarena_span_in_chunk(r->heap, region->chunk, &block))) {
 		if (!gcarena_span_movable(span) || span->nr_used == span->nr_slots)
 			continue;
 		bucket = gcarena_span_bucket(r->heap, span);
@@ -187,9 +188,9 @@ static void keep(struct gcarena_remember *r, u64 most)
 	u64 used = 0;
 	u32 i;
 
-	for (i = 0; i < r->nr && used + r->regions[i].used <= most; i++) {
+	for (i = 0; i < r->nr && (!i || used + r->regions[i].used <= most); i++) {
 		used += r->regions[i].used;
-		room -= min(room, GCARENA_CHUNK_BYTES - r->regions[i].used);
+		room -= min(room, GCARENA_CHUNK_BYTES - r->regions[i].movable);
 		if (used > room)
 			break;
 	}
@@ -208,7 +209,8 @@ static int find_worthy(struct gcarena_remember *r)
 	u64 below = 0, saved = 0;
 	u32 i;
 
-	count_room(r);
+	if (count_room(r))
+		return -EINTR;
 	for (i = 0; i < r->nr_chunks; i++) {
 		if (i % CHOOSE_INTERVAL == 0 && gcarena_checkpoint())
 			return -EINTR;
@@ -216,31 +218,36 @@ static int find_worthy(struct gcarena_remember *r)
 		if (!chunk || !chunk->nr_used)
 			continue;
 		region = region_of(r, i, below);
+		saved += region.saved;
 		if (region.used)
 			insert(r, region);
 		below += GCARENA_CHUNK_BLOCKS - chunk->nr_used - chunk->nr_absent;
 	}
-	for (i = 0; i < r->nr; i++)
-		saved += r->regions[i].saved;
 	if (saved < gcarena_heap_held(r->heap) / SAVED_PART)
 		r->nr = 0;
 	return 0;
 }
 
-/* What kept them when it was tried may be gone, if a cycle has ended since. Was there any? */
-static bool forget_stuck(struct gcarena_remember *r)
+/*
+ * What kept them when it was tried may be gone, if a cycle has ended since. Return: 1: there
+ * are some; 0; -EINTR.
+ */
+static int forget_stuck(struct gcarena_remember *r)
 {
 	struct heap_span *span;
-	bool any = false;
+	int any = 0;
 	u64 pos = 0;
+	u32 i;
 
 	if (r->heap->stuck_epoch == r->heap->epoch)
-		return false;
-	r->heap->stuck_epoch = r->heap->epoch;
-	while ((span = gcarena_span_next(r->heap, &pos))) {
+		return 0;
+	for (i = 1; (span = gcarena_span_next(r->heap, &pos)); i++) {
 		any |= span->stuck;
 		span->stuck = false;
+		if (i % SPANS_INTERVAL == 0 && gcarena_checkpoint())
+			return -EINTR;
 	}
+	r->heap->stuck_epoch = r->heap->epoch;
 	return any;
 }
 
@@ -260,7 +267,9 @@ int gcarena_remember_choose(struct gcarena_remember *r, u64 most, bool retry)
 {
 	int ret = find_worthy(r);
 
-	if (!ret && !r->nr && retry && forget_stuck(r))
+	if (!ret && !r->nr && retry)
+		ret = forget_stuck(r);
+	if (ret > 0)
 		ret = find_worthy(r);
 	if (!ret)
 		keep(r, most);
@@ -284,20 +293,55 @@ static bool cards_grow(struct remember_region *region)
 	return true;
 }
 
+static int compare_cards(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/**
+ * gcarena_region_tidy() - have each card once
+ * @region: the region
+ *
+ * A page that is written again and again is looked at as often, and what is on it noted.
+ */
+void gcarena_region_tidy(struct remember_region *region)
+{
+	u32 i, nr = 0;
+
+	if (region->nr < 2)
+		return;
+	sort(region->cards, region->nr, sizeof(*region->cards), compare_cards, NULL);
+	for (i = 0; i < region->nr; i++) {
+		if (!nr || region->cards[nr - 1] != region->cards[i])
+			region->cards[nr++] = region->cards[i];
+	}
+	region->nr = nr;
+}
+
+/* Have room for another card. What is gained by sorting has to last. Return: false: no memory. */
+static bool cards_make_room(struct gcarena_remember *r, struct remember_region *region)
+{
+	if (region->nr < min(region->room, r->max_cards))
+		return true;
+	gcarena_region_tidy(region);
+	if (region->nr > r->max_cards / 4 * 3) {
+		region->given_up = true;
+		forget_cards(region);
+		return true;
+	}
+	return region->nr < region->room / 4 * 3 || cards_grow(region);
+}
+
 static noinline void remember(struct gcarena_remember *r, struct remember_region *region, u64 card)
 {
 	if (region->given_up || (region->nr && region->cards[region->nr - 1] == card))
 		return;
-	if (region->nr == r->max_cards) {
-		region->given_up = true;
-		forget_cards(region);
-		return;
-	}
-	if (region->nr == region->room && !cards_grow(region)) {
+	if (!cards_make_room(r, region))
 		r->error = -ENOMEM;
-		return;
-	}
-	region->cards[region->nr++] = card;
+	else if (!region->given_up)
+		region->cards[region->nr++] = card;
 }
 
 static __always_inline void look(void *data, unsigned long *word, u64 at)

@@ -13,7 +13,8 @@
  * @chunk: its index
  * @given_up: too much refers to it: it stays as it is
  * @whole: all of it is to be moved, not only what is in sparse spans
- * @used: bytes of objects to be moved, when it was chosen
+ * @movable: bytes of objects that may move, when it was chosen
+ * @used: bytes of those that are to be moved
  * @saved: bytes of memory that are gained by that, about
  * @cards: where words are that point into it, by number of the card; some more than once
  * @nr: how many
@@ -23,6 +24,7 @@ struct remember_region {
 	u32 chunk;
 	bool given_up;
 	bool whole;
+	u64 movable;
 	u64 used;
 	u64 saved;
 	u64 *cards;
@@ -41,7 +43,7 @@ struct remember_region {
  * @room: entries in @regions
  * @next: those before it are done with
  * @page: gcarena_remember_some(): where to go on
- * @max_cards: more than so many, and a region is given up
+ * @max_cards: so many at most, or a region is given up
  * @error: -ENOMEM once a card could not be noted
  */
 struct gcarena_remember {
@@ -65,6 +67,7 @@ int gcarena_remember_choose(struct gcarena_remember *r, u64 most, bool retry);
 int gcarena_remember_some(struct gcarena_remember *r, u64 pages);
 int gcarena_remember_dirty(struct gcarena_remember *r, const unsigned long *pages,
 			   unsigned long nr_pages, unsigned long *page, u64 max);
+void gcarena_region_tidy(struct remember_region *region);
 void gcarena_region_done(struct gcarena_remember *r, struct remember_region *region);
 
 #endif

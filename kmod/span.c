@@ -313,6 +313,29 @@ void gcarena_slot_free(struct gcarena_heap *heap, const struct heap_slot *slot)
 }
 
 /**
+ * gcarena_span_in_chunk() - walk the spans that have blocks in a chunk
+ * @heap: the heap
+ * @index: the chunk, which is there
+ * @block: where to go on; 0 at first
+ *
+ * Return: the next span, which may begin in a chunk before and end in one behind; or NULL.
+ */
+struct heap_span *gcarena_span_in_chunk(const struct gcarena_heap *heap, u32 index,
+					unsigned long *block)
+{
+	const struct heap_chunk *chunk = heap->chunks[index];
+	struct heap_span *span;
+
+	*block = find_next_bit(chunk->used, GCARENA_CHUNK_BLOCKS, *block);
+	if (*block >= GCARENA_CHUNK_BLOCKS)
+		return NULL;
+	span = chunk->blocks[*block].span;
+	*block = ((span->start + span->bytes) >> GCARENA_BLOCK_SHIFT) -
+		 (u64)index * GCARENA_CHUNK_BLOCKS;
+	return span;
+}
+
+/**
  * gcarena_span_next() - walk all spans in address order
  * @heap: the heap
  * @pos: where to go on; 0 at first. Spans may be destroyed on the way

@@ -55,6 +55,7 @@ typedef int64_t s64;
 
 #define BIT(n)		(1UL << (n))
 #define BIT_ULL(n)	(1ULL << (n))
+#define sort(base, nr, size, compare, swap)	qsort(base, nr, size, compare)
 #define hweight64(x)	((unsigned int)__builtin_popcountll(x))
 #define __ffs64(x)	((unsigned long)__builtin_ctzll(x))
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
@@ -196,6 +197,11 @@ static inline void INIT_LIST_HEAD(struct list_head *head)
 {
 	head->next = head;
 	head->prev = head;
+}
+
+static inline bool list_is_singular(const struct list_head *head)
+{
+	return head->next != head && head->next == head->prev;
 }
 
 static inline bool list_empty(const struct list_head *head)

@@ -450,8 +450,8 @@ struct gcarena_free {
  *	for moments only. The caller traces, until it is done. Events and statistics tell
  *	of it as of a FULL one that was concurrent
  * @GCARENA_COLLECT_EVACUATE: collect nothing; move objects as COMPACT does, out of the chunks
- *	with the least in them, beside the program: it is stopped for moments only, to move
- *	GCARENA_PARAM_COMPACT_BYTES at a time. What is dead and was not found so moves as well.
+ *	where that saves the most, beside the program: it is stopped for moments only, to move
+ *	GCARENA_PARAM_COMPACT_BYTES at most. What is dead and was not found so moves as well.
  *	When @moved_objects is 0 nothing is left that is worth moving
  *
  * FULL, MINOR and COMPACT stop the program once, from beginning to end. (A MINOR one that is
