@@ -736,7 +736,7 @@ static void collect_and_settle(struct __test_metadata *_metadata, FIXTURE_DATA(c
 	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_FULL, NULL));
 	do {
 		before = nr;
-		usleep(50000 * rng_env_number("GCARENA_PATIENCE", 1));
+		usleep(50000);
 		nr = nr_pauses(self);
 	} while (nr != before);
 }
@@ -755,6 +755,7 @@ static void pin_some(void **slot, int (*change)(const void *object))
 /* An object in each span is pinned, so nothing gives way: it is tried again, but seldom. */
 TEST_F_TIMEOUT(compact, evacuation_that_is_futile, 240)
 {
+	uint64_t tries = 100 * rng_env_number("GCARENA_PATIENCE", 1);
 	const unsigned int rounds = 32;
 	const uint64_t nr = 20000;
 	uint64_t before, pauses;
@@ -776,7 +777,7 @@ TEST_F_TIMEOUT(compact, evacuation_that_is_futile, 240)
 	pin_some(&self->slot[0], gca_unpin);
 	/* Setting it means another try, whatever was before. */
 	ASSERT_EQ(0, gca_set_compact_in(self->arena, 20, 0));
-	for (i = 0; i < 100 && raw_stats_of(gca_fd(self->arena)).moved_objects < nr / 2; i++)
+	while (tries-- && raw_stats_of(gca_fd(self->arena)).moved_objects < nr / 2)
 		collect_and_settle(_metadata, self);
 	EXPECT_LE(nr / 2, raw_stats_of(gca_fd(self->arena)).moved_objects);
 	EXPECT_EQ(nr, check_list(self->slot[0], nr));
