@@ -387,11 +387,12 @@ static void adapt(struct gcarena *arena, u64 before_ns, u64 stop_ns)
 {
 	u64 aim = max3(arena->counters.last_stop_ns, 2 * before_ns, (u64)STOP_NS);
 	u64 move_ns = stop_ns - min(before_ns, stop_ns), budget = arena->compact_budget;
+	u64 moved = arena->counters.moved_last.bytes;
 
 	if (stop_ns > aim)
 		budget = max(budget / 2, GCARENA_COMPACT_BUDGET_LEAST);
-	else if (stop_ns + move_ns < aim && arena->counters.moved_last.bytes >= budget / 2)
-		budget *= 2;
+	else if (stop_ns + move_ns < aim && (!moved || moved >= budget / 2))
+		budget *= 2;	/* what cannot be moved is not to cost a stop for each chunk */
 	arena->compact_budget = min(budget, arena->compact_bytes);
 }
 
@@ -477,7 +478,7 @@ static int stop(struct gcarena *arena, struct gcarena_evacuation *e)
 	if (e->r.next < e->r.nr)
 		return -EAGAIN;
 	/* None of these could be moved. They count no longer: there may be others. */
-	if (!e->moved && ++e->again < MAX_AGAIN) {
+	if (!e->moved && !e->by_policy && ++e->again < MAX_AGAIN) {
 		gcarena_remember_destroy(&e->r);
 		e->phase = EVACUATE_CHOOSE;
 		return -EAGAIN;

@@ -73,7 +73,7 @@ struct heap_slot_word {
  * @nr_used: number of set alloc bits
  * @nr_ids: slots whose objects have a number; see ids.c
  * @stuck: it could not be emptied when that was tried: pinned, no room, or too much points
- *	there; see compact.c
+ *	there; see compact.c. In one word with @nr_ids: both change under the heap lock alone
  * @epoch: heap->epoch when it was last swept; see sweep.c
  * @class: size class
  * @zeroed: no slot was ever handed out: all memory is zero

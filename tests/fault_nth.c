@@ -730,6 +730,7 @@ FIXTURE_VARIANT_ADD(nth, refill_due) {
 	.root_mode = GCARENA_ROOTS_EXPLICIT,
 	.before = before_refill_due,
 	.call = call_refill,
+	.allocates = true,
 	.recovers = true,
 };
 
