@@ -95,6 +95,7 @@ enum evacuate_phase {
  * @moved: bytes moved
  * @broken: written pages have been forgotten
  * @slice_end: when the slice has to end, CLOCK_MONOTONIC, ns
+ * @slice_yields: it also ends when a thread waits for the heap lock
  */
 struct gcarena_evacuation {
 	struct gcarena *arena;
@@ -110,6 +111,7 @@ struct gcarena_evacuation {
 	u64 moved;
 	bool broken;
 	u64 slice_end;
+	bool slice_yields;
 };
 
 /* ---- Written pages -------------------------------------------------------------- */
@@ -294,7 +296,8 @@ void gcarena_evacuate_if_fragmented(struct gcarena *arena)
 
 static bool slice_is_over(const struct gcarena_evacuation *e)
 {
-	return atomic_read(&e->arena->waiters) || ktime_get_ns() >= e->slice_end;
+	return (e->slice_yields && atomic_read(&e->arena->waiters)) ||
+	       ktime_get_ns() >= e->slice_end;
 }
 
 static int choose(struct gcarena *arena, struct gcarena_evacuation *e)
@@ -515,12 +518,13 @@ static int advance(struct gcarena *arena, struct gcarena_evacuation *e)
 }
 
 /* Advance until the slice is over. The evacuation may be gone then. Return: as advance(). */
-static int slice(struct gcarena *arena, u64 ns)
+static int slice(struct gcarena *arena, u64 ns, bool yields)
 {
 	struct gcarena_evacuation *e = arena->evacuation;
 	int ret;
 
 	e->slice_end = ktime_get_ns() + ns;
+	e->slice_yields = yields;
 	do {
 		/* Spans stay while it traces. */
 		ret = arena->concurrent ? -EBUSY : advance(arena, e) ?: gcarena_checkpoint();
@@ -538,7 +542,7 @@ static int slice(struct gcarena *arena, u64 ns)
 void gcarena_evacuate_zeal(struct gcarena *arena)
 {
 	if (arena->evacuation && gcarena_zeal_compact(arena))
-		slice(arena, SLICE_NS);
+		slice(arena, SLICE_NS, true);
 }
 
 /**
@@ -568,6 +572,12 @@ bool gcarena_evacuate_is_on(const struct gcarena *arena, u64 number)
 	return arena->evacuation && arena->evacuation->number == number;
 }
 
+/*
+ * One turn of who has asked. A cycle that is on is helped along, and if that ends it an
+ * evacuation's slice follows at once: a program that allocates all the while may begin the
+ * next cycle as soon as the lock is free. For the same reason the slice does not end for
+ * those who wait, but once they have waited as long as for a cycle's last stop.
+ */
 static int now_locked(struct gcarena *arena, u64 number)
 {
 	int ret;
@@ -575,10 +585,14 @@ static int now_locked(struct gcarena *arena, u64 number)
 	if (!gcarena_evacuate_is_on(arena, number))
 		return 0;	/* somebody else has got to the end */
 	if (arena->concurrent) {
-		ret = gcarena_concurrent_finish(arena);
-		return ret == -EINTR ? ret : -EAGAIN;
+		ret = gcarena_concurrent_step(arena);
+		if (ret == -EINTR || arena->concurrent)
+			return ret;
 	}
-	return slice(arena, SLICE_NS);
+	/* It may have been abandoned for that. */
+	if (!gcarena_evacuate_is_on(arena, number))
+		return 0;
+	return slice(arena, max_t(u64, arena->counters.last_stop_ns, SLICE_NS), false);
 }
 
 static int begin_locked(struct gcarena *arena, u64 *number)
@@ -636,7 +650,7 @@ int gcarena_evacuate_now(struct gcarena *arena, struct gcarena_collect *arg)
 
 static enum gcarena_work_next work_slice(struct gcarena *arena)
 {
-	int ret = arena->evacuation ? slice(arena, SLICE_NS) : 0;
+	int ret = arena->evacuation ? slice(arena, SLICE_NS, true) : 0;
 
 	if (ret == -EBUSY)
 		return GCARENA_WORK_LATER;
