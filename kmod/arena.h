@@ -437,6 +437,7 @@ void gcarena_pins_free(struct gcarena_mapping *mapping);
 int gcarena_collect_now(struct gcarena *arena, struct gcarena_collect *arg);
 int gcarena_collect_locked(struct gcarena *arena, struct gcarena_collect *arg);
 int gcarena_collect_if_due(struct gcarena *arena);
+bool gcarena_concurrent_needs_help(const struct gcarena *arena);
 int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort *effort);
 void gcarena_space_renew(struct gcarena *arena);
 void gcarena_out_of_space(struct gcarena *arena, int error);

@@ -419,6 +419,15 @@ static bool is_catching_up(const struct gcarena_concurrent *c)
 	return c->rounds;
 }
 
+/*
+ * Is a thread that allocates to get little at a time, as it has to come back and help? Who
+ * gets much writes more in between than it traces then, and rounds get no shorter.
+ */
+bool gcarena_concurrent_needs_help(const struct gcarena *arena)
+{
+	return arena->concurrent && is_catching_up(arena->concurrent);
+}
+
 /* How many steps the trace is behind the program, as far as the last one tells. */
 static u64 steps_behind(const struct gcarena *arena, const struct gcarena_concurrent *c)
 {

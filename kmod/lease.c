@@ -373,6 +373,12 @@ static s64 refill_one(struct gcarena *arena, struct gcarena_owner *owner,
 	return ret;
 }
 
+/* May a thread have more than one span at a time? Not if it is to come back soon. */
+static bool may_have_more(const struct gcarena *arena)
+{
+	return !gcarena_pacer_due(&arena->pacer) && !gcarena_concurrent_needs_help(arena);
+}
+
 /* Hand out spans until @want bytes are free. An error counts if there is no span. */
 static int refill_spans(struct gcarena *arena, struct gcarena_owner *owner,
 			struct heap_layout *layout, struct gcarena_refill *arg,
@@ -389,7 +395,7 @@ static int refill_spans(struct gcarena *arena, struct gcarena_owner *owner,
 			break;
 		bytes += ret;
 		nr++;
-	} while (nr < arg->nr_spans && bytes < arg->want && !gcarena_pacer_due(&arena->pacer));
+	} while (nr < arg->nr_spans && bytes < arg->want && may_have_more(arena));
 	if (!nr)
 		return ret;
 	arg->nr_spans = nr;

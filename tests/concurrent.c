@@ -438,6 +438,34 @@ TEST_F_TIMEOUT(concurrent, garbage_goes, 300)
 	expect_sound(_metadata, self);
 }
 
+/* Once the first round is over, who allocates comes back for each span, and helps. */
+TEST_F_TIMEOUT(concurrent, rounds_get_help, 300)
+{
+	struct gcarena_span spans[GCARENA_REFILL_MAX];
+	struct shuttle *s = &self->shuttle;
+	unsigned int i, one = 0, many = 0;
+	struct raw_class_table classes;
+	__u32 class;
+	int nr;
+
+	ASSERT_EQ(0, raw_classes(gca_fd(self->arena), &classes));
+	class = raw_class_of(&classes, 1024);
+	ASSERT_TRUE(shuttle_furnish(s));
+	ASSERT_TRUE(shuttle_load(s));
+	for (i = 0; i < 2000 && !(one && many); i++) {
+		ASSERT_TRUE(shuttle_step(s));
+		nr = raw_refill(gca_fd(self->arena), class, GCARENA_LAYOUT_NOSCAN, spans,
+				GCARENA_REFILL_MAX);
+		ASSERT_LT(0, nr);
+		one += nr == 1;
+		many += nr == GCARENA_REFILL_MAX;
+		ASSERT_EQ(0, raw_release(gca_fd(self->arena), spans, nr));
+	}
+	EXPECT_LT(0, one);
+	EXPECT_LT(0, many);
+	expect_sound(_metadata, self);
+}
+
 /* ---- A cycle that is on, and what may happen to it ---------------------------------------- */
 
 FIXTURE(background)
