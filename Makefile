@@ -486,7 +486,7 @@ $(B)/core-tsan/%: tests/%.c $(CORE_DEPS) Makefile | $(HARNESS)
 DEBUG_PASSES    ?= fast leaks
 DEBUG_LIMIT     ?= 900
 DEBUG_FAST      ?= tests/kunit/results events verify minor quiet concurrent parallel permanent \
-		   dirty_io compact netlink netlink_events memory_limit collect_kinds \
+		   dirty_io compact evacuate netlink netlink_events memory_limit collect_kinds \
 		   mmap_collect abi_torn abi_matrix abi_fuzz lib_threads world_eintr \
 		   world_life world_roots world_storm fault_nth
 DEBUG_LEAKS     ?= abi_alloc module_unload kill_collect
@@ -547,7 +547,8 @@ RACES_DIR  = $(shell tools/debug-kernel --kcsan --print 2>/dev/null)
 RACES_FARM = $(B)/kmod-races
 # An emulated CPU is slow: half a millisecond for the other side of a race to show up.
 races_boot := pci=noacpi kcsan.skip_watch=2000 kcsan.udelay_task=500
-RACES     ?= concurrent parallel compact netlink lib_threads world_storm mmap_collect events abi_fuzz
+RACES     ?= concurrent parallel compact evacuate netlink lib_threads world_storm mmap_collect \
+	     events abi_fuzz
 
 check-races: setup
 	@tools/debug-kernel --kcsan >/dev/null

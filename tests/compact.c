@@ -4,182 +4,23 @@
  * and graphs are the same afterwards, pointers to the inside included; what a word
  * that only may be a pointer points to, or a pin, stays; precise slots follow; memory
  * comes back. With threads, with processes that share an arena, in the middle of SIGKILLs.
- * Each cycle is checked by the module's verifier when root runs this.
- *
- * GCARENA_SEED repeats the random graphs.
  */
-#include <kselftest_harness.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "gcarena.h"
-#include "lib/param.h"
-#include "lib/rawarena.h"
-#include "lib/rng.h"
+#include "lib/moving.h"
 
-#define PARAMETERS	"/sys/module/gcarena/parameters/"
-#define MIB		(1024UL * 1024)
-#define PAGE		4096UL
-#define NR_SLOTS	16
-#define GRAPH_NODES	4000U
-#define GRAPH_EDGES	3
-#define MASK		0xa5a5000000000000ULL	/* hides addresses */
-
-struct node {
-	struct node *next;
-	struct node *other;
-	uint64_t id;
-	uint64_t check[5];
-};
-
-/* Something in between the nodes that dies. */
-struct filler {
-	uint64_t words[8];
-};
-
-static bool set_parameter(const char *name, const char *value)
-{
-	char path[128];
-	bool done;
-	int fd;
-
-	snprintf(path, sizeof(path), PARAMETERS "%s", name);
-	fd = open(path, O_WRONLY);
-	if (fd < 0)
-		return false;
-	done = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
-	close(fd);
-	return done;
-}
-
-/*
- * Precise slots, in memory that is no root by itself. With explicit roots they are all
- * roots there are, so that nothing stays by chance.
- */
-FIXTURE(compact)
-{
-	gca_arena *arena;
-	gca_type *node, *filler;
-	void **slot;
-	struct gca_collection collected;
-	struct params params;
-	uint64_t seed;
-};
-
-FIXTURE_VARIANT(compact)
-{
-	unsigned int root_mode;
-};
-
-FIXTURE_VARIANT_ADD(compact, explicit) { .root_mode = GCA_ROOTS_EXPLICIT };
-FIXTURE_VARIANT_ADD(compact, automatic) { .root_mode = GCA_ROOTS_AUTO };
-
-FIXTURE_SETUP(compact)
-{
-	struct gca_options options = {
-		.size = sizeof(options), .root_mode = variant->root_mode,
-		.gc_percent = GCA_GC_PERCENT_OFF,
-	};
-
-	raw_need_device();
-	set_parameter("verify", "Y");
-	self->seed = rng_seed_from_env();
-	self->collected.size = sizeof(self->collected);
-	self->arena = gca_open(&options);
-	ASSERT_NE(NULL, self->arena);
-	self->node = GCA_TYPE_IN(self->arena, struct node, next, other);
-	self->filler = GCA_TYPE_NOSCAN_IN(self->arena, struct filler);
-	ASSERT_NE(NULL, self->node);
-	self->slot = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, self->slot);
-	ASSERT_EQ(0, gca_slots_add_in(self->arena, self->slot, NR_SLOTS * sizeof(*self->slot)));
-}
-
-FIXTURE_TEARDOWN(compact)
-{
-	set_parameter("verify", "N");
-	set_parameter("zeal_compact", "N");
-	set_parameter("zeal_delay_us", "0");
-	params_restore(&self->params);
-	if (self->arena)
-		gca_close(self->arena);
-}
-
-static uint64_t check_of(uint64_t id, unsigned int i)
-{
-	return (id + 1) * 0x9e3779b97f4a7c15ULL >> 8 ^ i;
-}
-
-static struct node *new_node(FIXTURE_DATA(compact) *self, uint64_t id)
-{
-	struct node *n = gca_new(self->node);
-	unsigned int i;
-
-	if (!n)
-		return NULL;
-	n->id = id;
-	for (i = 0; i < 5; i++)
-		n->check[i] = check_of(id, i);
-	return n;
-}
-
-static bool is_whole(const struct node *n, uint64_t id)
-{
-	unsigned int i;
-
-	if (n->id != id)
-		return false;
-	for (i = 0; i < 5; i++) {
-		if (n->check[i] != check_of(id, i))
-			return false;
-	}
-	return true;
-}
-
-/* A list of @nr nodes with @gap times as much in between. It hangs from *@slot alone. */
-static __attribute__((noinline)) void build_list(FIXTURE_DATA(compact) *self, void **slot,
-						 uint64_t nr, unsigned int gap)
-{
-	struct node *n;
-	unsigned int k;
-	uint64_t i;
-
-	*slot = NULL;
-	for (i = 0; i < nr; i++) {
-		for (k = 0; k < gap; k++)
-			new_node(self, ~0ULL);
-		n = new_node(self, i);
-		n->next = *slot;
-		*slot = n;
-	}
-}
-
-/* Returns how many nodes of it are as they should be, from the newest on. */
-static __attribute__((noinline)) uint64_t check_list(const struct node *n, uint64_t nr)
-{
-	uint64_t good = 0;
-
-	for (; n && good < nr && is_whole(n, nr - 1 - good); n = n->next)
-		good++;
-	return n ? ~0ULL : good;
-}
-
-static void compact(struct __test_metadata *_metadata, FIXTURE_DATA(compact) *self)
-{
-	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_COMPACT, &self->collected));
-}
+#define MASK	0xa5a5000000000000ULL	/* hides addresses */
 
 static uint64_t hidden(const void *p)
 {
 	return (uintptr_t)p ^ MASK;
 }
 
-static uint64_t nr_moves(FIXTURE_DATA(compact) *self)
+static uint64_t nr_moves(FIXTURE_DATA(moving) *self)
 {
 	struct gcarena_stats stats;
 
@@ -188,7 +29,7 @@ static uint64_t nr_moves(FIXTURE_DATA(compact) *self)
 
 /* ---- Structures ------------------------------------------------------------------- */
 
-TEST_F_TIMEOUT(compact, list, 120)
+TEST_F_TIMEOUT(moving, list, 120)
 {
 	struct gcarena_stats stats;
 	const uint64_t nr = 20000;
@@ -211,7 +52,7 @@ TEST_F_TIMEOUT(compact, list, 120)
 	EXPECT_LT(0, stats.compact_total_ns);
 }
 
-static struct node *build_tree(FIXTURE_DATA(compact) *self, unsigned int depth, uint64_t id)
+static struct node *build_tree(FIXTURE_DATA(moving) *self, unsigned int depth, uint64_t id)
 {
 	struct node *n = new_node(self, id);
 	unsigned int i;
@@ -235,7 +76,7 @@ static bool check_tree(const struct node *n, unsigned int depth, uint64_t id)
 	       check_tree(n->other, depth - 1, 2 * id + 1);
 }
 
-TEST_F_TIMEOUT(compact, tree_between_other_collections, 120)
+TEST_F_TIMEOUT(moving, tree_between_other_collections, 120)
 {
 	int i;
 
@@ -252,117 +93,7 @@ TEST_F_TIMEOUT(compact, tree_between_other_collections, 120)
 	EXPECT_TRUE(check_tree(self->slot[NR_SLOTS - 1], 11, 1));
 }
 
-/* Vertices of several sizes, with edges to anywhere in others. */
-struct vertex {
-	char *edge[GRAPH_EDGES];
-	uint64_t id;
-	uint64_t fill[];
-};
-
-struct graph {
-	uint32_t to[GRAPH_NODES][GRAPH_EDGES];
-	uint32_t inner[GRAPH_NODES][GRAPH_EDGES];
-	uint32_t words[GRAPH_NODES];	/* in ->fill */
-	struct vertex *at[GRAPH_NODES];	/* when built; then as found */
-};
-
-static const uint32_t fill_words[] = { 0, 2, 5, 12, 60, 140, 1000 };
-
-#define NR_SIZES	(sizeof(fill_words) / sizeof(*fill_words))
-
-/* With @gap times as much of the same sorts in between that dies. */
-static __attribute__((noinline)) void build_graph(FIXTURE_DATA(compact) *self, struct graph *g,
-						  struct rng *rng, unsigned int gap)
-{
-	static const uint64_t map[20] = { (1 << GRAPH_EDGES) - 1 };
-	gca_type *types[NR_SIZES];
-	uint32_t i, k;
-
-	for (i = 0; i < NR_SIZES; i++)
-		types[i] = gca_type_from_bitmap_in(self->arena, "vertex", sizeof(struct vertex) +
-						   fill_words[i] * 8, map);
-	for (i = 0; i < GRAPH_NODES; i++) {
-		uint32_t size = rng_below(rng, rng_below(rng, 20) ? NR_SIZES - 1 : NR_SIZES);
-
-		g->words[i] = fill_words[size];
-		g->at[i] = gca_new(types[size]);
-		for (k = 0; k < gap; k++)
-			gca_new(types[size]);
-		g->at[i]->id = i;
-		for (k = 0; k < g->words[i]; k++)
-			g->at[i]->fill[k] = check_of(i, k);
-	}
-	for (i = 0; i < GRAPH_NODES; i++) {
-		for (k = 0; k < GRAPH_EDGES; k++) {
-			uint32_t to = rng_below(rng, GRAPH_NODES);
-
-			/* Most of them die. */
-			if (rng_below(rng, 3))
-				to = GRAPH_NODES;
-			g->to[i][k] = to;
-			if (to == GRAPH_NODES)
-				continue;
-			g->inner[i][k] = rng_below(rng, sizeof(struct vertex) + g->words[to] * 8);
-			g->at[i]->edge[k] = (char *)g->at[to] + g->inner[i][k];
-		}
-	}
-	for (i = 0; i < NR_SLOTS; i++)
-		self->slot[i] = (char *)g->at[i] + i;
-	for (i = 0; i < GRAPH_NODES; i++)
-		g->at[i] = NULL;
-}
-
-static bool check_vertex(const struct graph *g, uint32_t i)
-{
-	uint32_t k;
-
-	if (g->at[i]->id != i)
-		return false;
-	for (k = 0; k < g->words[i]; k++) {
-		if (g->at[i]->fill[k] != check_of(i, k))
-			return false;
-	}
-	return true;
-}
-
-/* Follow all edges from the slots: each vertex is found at one place. Returns how many. */
-static __attribute__((noinline)) uint64_t check_graph(FIXTURE_DATA(compact) *self,
-						      struct graph *g)
-{
-	static uint32_t todo[GRAPH_NODES];
-	uint32_t nr = 0, found = 0, i, k;
-
-	memset(g->at, 0, sizeof(g->at));
-	for (i = 0; i < NR_SLOTS; i++) {
-		g->at[i] = (struct vertex *)((char *)self->slot[i] - i);
-		todo[nr++] = i;
-	}
-	while (nr) {
-		i = todo[--nr];
-		found++;
-		if (!check_vertex(g, i))
-			return 0;
-		for (k = 0; k < GRAPH_EDGES; k++) {
-			uint32_t to = g->to[i][k];
-			struct vertex *at;
-
-			if (to == GRAPH_NODES) {
-				if (g->at[i]->edge[k])
-					return 0;
-				continue;
-			}
-			at = (struct vertex *)(g->at[i]->edge[k] - g->inner[i][k]);
-			if (!g->at[to])
-				todo[nr++] = to;
-			else if (g->at[to] != at)
-				return 0;
-			g->at[to] = at;
-		}
-	}
-	return found;
-}
-
-TEST_F_TIMEOUT(compact, random_graphs_with_interior_pointers, 180)
+TEST_F_TIMEOUT(moving, random_graphs_with_interior_pointers, 180)
 {
 	struct graph *g = mmap(NULL, sizeof(*g), PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -385,7 +116,7 @@ TEST_F_TIMEOUT(compact, random_graphs_with_interior_pointers, 180)
 }
 
 /* Dense memory at the high end, and the low end is dropped. */
-TEST_F_TIMEOUT(compact, memory_comes_back, 120)
+TEST_F_TIMEOUT(moving, memory_comes_back, 120)
 {
 	const uint64_t nr = 60000;
 	struct gcarena_stats stats;
@@ -406,7 +137,7 @@ TEST_F_TIMEOUT(compact, memory_comes_back, 120)
 #define HUGE_NODES	50000U	/* more than a chunk */
 
 /* In each slot an array whose nodes point to others of it, and of the first. */
-static __attribute__((noinline)) bool build_arrays(FIXTURE_DATA(compact) *self, unsigned int nodes)
+static __attribute__((noinline)) bool build_arrays(FIXTURE_DATA(moving) *self, unsigned int nodes)
 {
 	unsigned int i, k;
 
@@ -428,7 +159,7 @@ static __attribute__((noinline)) bool build_arrays(FIXTURE_DATA(compact) *self, 
 }
 
 /* Returns how many nodes are as they should be; and the offset of the highest one's end. */
-static __attribute__((noinline)) unsigned int check_arrays(FIXTURE_DATA(compact) *self,
+static __attribute__((noinline)) unsigned int check_arrays(FIXTURE_DATA(moving) *self,
 							   unsigned int nodes, uint64_t *highest)
 {
 	unsigned int i, k, good = 0;
@@ -448,7 +179,7 @@ static __attribute__((noinline)) unsigned int check_arrays(FIXTURE_DATA(compact)
 }
 
 /* They come down: the highest address is near what is live, of @held bytes for each. */
-static void check_come_down(struct __test_metadata *_metadata, FIXTURE_DATA(compact) *self,
+static void check_come_down(struct __test_metadata *_metadata, FIXTURE_DATA(moving) *self,
 			    unsigned int nodes, uint64_t held, bool precise)
 {
 	uint64_t highest;
@@ -466,7 +197,7 @@ static void check_come_down(struct __test_metadata *_metadata, FIXTURE_DATA(comp
 	EXPECT_GE(NR_SLOTS * held + MIB, highest);
 }
 
-TEST_F_TIMEOUT(compact, large_objects_come_down, 120)
+TEST_F_TIMEOUT(moving, large_objects_come_down, 120)
 {
 	check_come_down(_metadata, self, LARGE_NODES,
 			LARGE_NODES * sizeof(struct node) * 11 / 10,
@@ -474,7 +205,7 @@ TEST_F_TIMEOUT(compact, large_objects_come_down, 120)
 }
 
 /* Those of more than a chunk begin where one does: each holds whole ones. */
-TEST_F_TIMEOUT(compact, huge_objects_come_down, 120)
+TEST_F_TIMEOUT(moving, huge_objects_come_down, 120)
 {
 	const uint64_t bytes = HUGE_NODES * sizeof(struct node);
 
@@ -483,7 +214,7 @@ TEST_F_TIMEOUT(compact, huge_objects_come_down, 120)
 }
 
 /* The only pointer to a young object is written to where a huge one has moved to. */
-TEST_F_TIMEOUT(compact, huge_objects_are_written_after_moving, 120)
+TEST_F_TIMEOUT(moving, huge_objects_are_written_after_moving, 120)
 {
 	struct node *a;
 	unsigned int i, round;
@@ -509,7 +240,7 @@ TEST_F_TIMEOUT(compact, huge_objects_are_written_after_moving, 120)
 }
 
 /* A huge object that is pinned stays, and so does what shares its last chunk with it. */
-TEST_F_TIMEOUT(compact, huge_object_that_is_pinned, 120)
+TEST_F_TIMEOUT(moving, huge_object_that_is_pinned, 120)
 {
 	uint64_t old;
 
@@ -526,261 +257,6 @@ TEST_F_TIMEOUT(compact, huge_object_that_is_pinned, 120)
 	if (variant->root_mode == GCA_ROOTS_EXPLICIT)
 		EXPECT_NE(old, hidden(self->slot[1]));
 	EXPECT_TRUE(is_whole(((struct node *)self->slot[1])[HUGE_NODES - 1].next, 7));
-}
-
-/* ---- Beside the program --------------------------------------------------------------- */
-
-static void evacuate(struct __test_metadata *_metadata, FIXTURE_DATA(compact) *self)
-{
-	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_EVACUATE, &self->collected));
-}
-
-/* Step by step it gets as dense as by one compaction, and never stops for long. */
-TEST_F_TIMEOUT(compact, evacuated_list, 120)
-{
-	struct gcarena_stats stats;
-	const uint64_t nr = 20000;
-	uint64_t moved = 0, cycles;
-	unsigned int steps = 0;
-
-	ASSERT_EQ(0, gca_set_compact_in(self->arena, 0, 128 * 1024));
-	build_list(self, &self->slot[0], nr, 9);
-	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_FULL_RELEASE, &self->collected));
-	cycles = self->collected.cycle;
-	do {
-		evacuate(_metadata, self);
-		ASSERT_EQ(nr, check_list(self->slot[0], nr));
-		moved += self->collected.moved_objects;
-	} while (self->collected.moved_objects && ++steps < 20);
-	EXPECT_LT(nr / 2, moved);
-	EXPECT_GT(20, steps);
-	EXPECT_EQ(cycles, self->collected.cycle);
-	ASSERT_EQ(0, raw_stats(gca_fd(self->arena), &stats));
-	EXPECT_GE(nr * sizeof(struct node) * 14 / 10 + 4 * MIB, stats.backing_bytes);
-	EXPECT_LT(moved * sizeof(struct node) / MIB * 4, stats.moves);
-	compact(_metadata, self);
-	EXPECT_EQ(nr, check_list(self->slot[0], nr));
-}
-
-TEST_F_TIMEOUT(compact, evacuated_graphs, 240)
-{
-	struct graph *g = mmap(NULL, sizeof(*g), PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	uint64_t live, round, moved = 0;
-	struct rng rng;
-
-	ASSERT_NE(MAP_FAILED, g);
-	rng_init(&rng, self->seed);
-	ASSERT_EQ(0, gca_set_compact_in(self->arena, 0, 64 * 1024));
-	for (round = 0; round < 6; round++) {
-		build_graph(self, g, &rng, 12);
-		live = check_graph(self, g);
-		/* Pages that are not in use are not looked at. */
-		params_set(&self->params, "zeal_quiet", round % 2);
-		ASSERT_EQ(0, gca_collect_in(self->arena, GCA_FULL, NULL));
-		evacuate(_metadata, self);
-		moved += self->collected.moved_objects;
-		ASSERT_EQ(live, check_graph(self, g)) TH_LOG("GCARENA_SEED=%#lx", self->seed);
-		/* Minor ones have to know what was written meanwhile. */
-		ASSERT_EQ(0, gca_collect_in(self->arena, GCA_MINOR, NULL));
-		ASSERT_EQ(live, check_graph(self, g)) TH_LOG("GCARENA_SEED=%#lx", self->seed);
-	}
-	EXPECT_LT(0, moved);
-	munmap(g, sizeof(*g));
-}
-
-#define CHURN_LISTS	64
-#define CHURN_NODES	64
-
-struct churn {
-	struct _test_data_compact *self;
-	gca_arena *arena;
-	atomic_bool stop;
-	atomic_ulong wrong;
-	atomic_ulong rounds;
-};
-
-/* Lists whose nodes are replaced, one by one, all the time. */
-static void *churn_lists(void *argument)
-{
-	struct churn *churn = argument;
-	void **slots[CHURN_LISTS];
-	struct node *n, *fresh;
-	uint64_t seed = churn->self->seed | 1;
-	unsigned int i, k;
-
-	for (i = 0; i < CHURN_LISTS; i++) {
-		slots[i] = gca_root_slot_in(churn->arena, NULL);
-		build_list(churn->self, slots[i], CHURN_NODES, 1);
-	}
-	while (!churn->stop) {
-		seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-		i = (seed >> 33) % CHURN_LISTS;
-		n = *slots[i];
-		if (check_list(n, CHURN_NODES) != CHURN_NODES)
-			churn->wrong++;
-		/* The list is moved over from the front, node by node. */
-		for (k = 0; n->next; k++, n = n->next) {
-			fresh = new_node(churn->self, n->next->id);
-			fresh->next = n->next->next;
-			n->next = fresh;
-		}
-		churn->rounds++;
-	}
-	for (i = 0; i < CHURN_LISTS; i++)
-		gca_root_slot_free(slots[i]);
-	return NULL;
-}
-
-/* A program that writes, allocates and collects all the while. */
-TEST_F_TIMEOUT(compact, evacuated_under_load, 240)
-{
-	struct gca_options options = {
-		.size = sizeof(options), .min_heap = MIB,
-	};
-	struct churn churn = { .self = self };
-	struct gcarena_stats stats;
-	uint64_t moved = 0, begun = 0;
-	pthread_t thread[2];
-	unsigned int i;
-
-	if (variant->root_mode == GCA_ROOTS_EXPLICIT)
-		SKIP(return, "their stacks are to be roots");
-	gca_close(self->arena);
-	self->arena = gca_open(&options);
-	ASSERT_NE(NULL, self->arena);
-	self->node = GCA_TYPE_IN(self->arena, struct node, next, other);
-	ASSERT_EQ(0, gca_slots_add_in(self->arena, self->slot, NR_SLOTS * sizeof(*self->slot)));
-	ASSERT_EQ(0, gca_set_compact_in(self->arena, 10, 256 * 1024));
-	churn.arena = self->arena;
-	build_list(self, &self->slot[0], 20000, 9);
-	for (i = 0; i < 2; i++)
-		ASSERT_EQ(0, pthread_create(&thread[i], NULL, churn_lists, &churn));
-	for (i = 0; i < 60 && moved < 20000; i++) {
-		ASSERT_EQ(0, gca_collect_in(self->arena, i % 4 ? GCA_EVACUATE :
-					    i % 8 ? GCA_FULL : GCA_COMPACT, &self->collected));
-		moved += self->collected.moved_objects;
-		EXPECT_EQ(20000, check_list(self->slot[0], 20000));
-		begun += self->collected.moved_objects && i % 4;
-		if (i % 16 == 5)
-			build_list(self, &self->slot[1], 5000, 9);
-	}
-	churn.stop = true;
-	for (i = 0; i < 2; i++)
-		pthread_join(thread[i], NULL);
-	EXPECT_EQ(0, atomic_load(&churn.wrong));
-	EXPECT_LT(0, atomic_load(&churn.rounds));
-	EXPECT_LT(0, begun);
-	ASSERT_EQ(0, raw_stats(gca_fd(self->arena), &stats));
-	EXPECT_LE(moved, stats.moved_objects);
-}
-
-/* By itself, after collections; and told of by events. */
-TEST_F_TIMEOUT(compact, evacuated_by_policy, 120)
-{
-	struct gca_event event = { .size = sizeof(event) };
-	const uint64_t nr = 20000;
-	struct gcarena_stats stats;
-	uint64_t told = 0, moves = 0;
-	unsigned int i;
-
-	EXPECT_EQ(-EINVAL, gca_set_compact_in(self->arena, 100, 0));
-	EXPECT_EQ(-EINVAL, gca_set_compact_in(self->arena, -1, 0));
-	build_list(self, &self->slot[0], nr, 9);
-	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_FULL, NULL));
-	usleep(100000);
-	ASSERT_EQ(0, raw_stats(gca_fd(self->arena), &stats));
-	EXPECT_EQ(0, stats.moves);
-	ASSERT_EQ(0, gca_set_compact_in(self->arena, 50, 256 * 1024));
-	while (!gca_next_event(self->arena, 0, &event))
-		EXPECT_EQ(0, event.moved_objects);
-	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_FULL, NULL));
-	for (i = 0; i < 300 && stats.moved_objects < nr / 2; i++) {
-		usleep(100000);
-		ASSERT_EQ(0, raw_stats(gca_fd(self->arena), &stats));
-	}
-	EXPECT_LE(nr / 2, stats.moved_objects);
-	EXPECT_EQ(nr, check_list(self->slot[0], nr));
-	/* It may be at it still. */
-	for (i = 0; i < 300 && told != stats.moved_objects; i++) {
-		while (!gca_next_event(self->arena, 100, &event)) {
-			if (event.kind != GCA_EVENT_MOVED)
-				continue;
-			EXPECT_LT(0, event.moved_objects);
-			EXPECT_LT(moves, event.moves);
-			moves = event.moves;
-			told += event.moved_objects;
-		}
-		ASSERT_EQ(0, raw_stats(gca_fd(self->arena), &stats));
-	}
-	EXPECT_EQ(stats.moved_objects, told);
-	EXPECT_EQ(stats.moves, moves);
-}
-
-static uint64_t nr_pauses(FIXTURE_DATA(compact) *self)
-{
-	struct gcarena_stats stats = raw_stats_of(gca_fd(self->arena));
-	uint64_t nr = 0;
-	unsigned int i;
-
-	for (i = 0; i < GCARENA_PAUSE_BUCKETS; i++)
-		nr += stats.pauses[i];
-	return nr;
-}
-
-/* Collects, and waits until what that has begun has ended. */
-static void collect_and_settle(struct __test_metadata *_metadata, FIXTURE_DATA(compact) *self)
-{
-	uint64_t before, nr = 0;
-
-	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_FULL, NULL));
-	do {
-		before = nr;
-		usleep(50000);
-		nr = nr_pauses(self);
-	} while (nr != before);
-}
-
-static void pin_some(void **slot, int (*change)(const void *object))
-{
-	struct node *n = *slot;
-	unsigned int i;
-
-	for (i = 0; n; n = n->next, i++) {
-		if (i % 8 == 0)
-			change(n);
-	}
-}
-
-/* An object in each span is pinned, so nothing gives way: it is tried again, but seldom. */
-TEST_F_TIMEOUT(compact, evacuation_that_is_futile, 240)
-{
-	uint64_t tries = 100 * rng_env_number("GCARENA_PATIENCE", 1);
-	const unsigned int rounds = 32;
-	const uint64_t nr = 20000;
-	uint64_t before, pauses;
-	unsigned int i;
-
-	build_list(self, &self->slot[0], nr, 9);
-	pin_some(&self->slot[0], gca_pin);
-	ASSERT_EQ(0, gca_set_compact_in(self->arena, 20, 0));
-	collect_and_settle(_metadata, self);
-	before = nr_pauses(self);
-	for (i = 0; i < rounds; i++)
-		collect_and_settle(_metadata, self);
-	/* Each collection stops the world once, each evacuation twice at least. */
-	pauses = nr_pauses(self) - before - rounds;
-	EXPECT_LT(0, pauses);
-	EXPECT_GT(rounds * 3 / 2, pauses);
-	before = raw_stats_of(gca_fd(self->arena)).moved_objects;
-	EXPECT_GT(nr / 10, before);
-	pin_some(&self->slot[0], gca_unpin);
-	/* Setting it means another try, whatever was before. */
-	ASSERT_EQ(0, gca_set_compact_in(self->arena, 20, 0));
-	while (tries-- && raw_stats_of(gca_fd(self->arena)).moved_objects < nr / 2)
-		collect_and_settle(_metadata, self);
-	EXPECT_LE(nr / 2, raw_stats_of(gca_fd(self->arena)).moved_objects);
-	EXPECT_EQ(nr, check_list(self->slot[0], nr));
 }
 
 /* ---- What stays --------------------------------------------------------------------- */
@@ -810,7 +286,7 @@ static __attribute__((noinline)) unsigned int nr_same(const uint64_t *a, const u
 
 #define NOTED	50
 
-TEST_F_TIMEOUT(compact, pinned_objects_stay, 120)
+TEST_F_TIMEOUT(moving, pinned_objects_stay, 120)
 {
 	uint64_t before[NOTED], after[NOTED];
 	const uint64_t nr = 5000;
@@ -864,7 +340,7 @@ static __attribute__((noinline)) unsigned int note_ids(const struct node *n, uin
 #define NR_IDS	2000
 
 /* A number stays with its object wherever it goes, and is no one else's. */
-TEST_F_TIMEOUT(compact, ids_survive_moves, 120)
+TEST_F_TIMEOUT(moving, ids_survive_moves, 120)
 {
 	static uint64_t before[NR_IDS], after[NR_IDS];
 	unsigned int round;
@@ -887,7 +363,7 @@ TEST_F_TIMEOUT(compact, ids_survive_moves, 120)
 }
 
 /* What a handle stands for may be anywhere. */
-TEST_F_TIMEOUT(compact, handles_follow, 120)
+TEST_F_TIMEOUT(moving, handles_follow, 120)
 {
 	gca_handle *handle = gca_handle_new_in(self->arena, NULL), *second;
 	uint64_t at;
@@ -912,7 +388,7 @@ TEST_F_TIMEOUT(compact, handles_follow, 120)
 	EXPECT_EQ(0, gca_handle_free(NULL));
 }
 
-TEST_F_TIMEOUT(compact, ambiguous_words_pin, 120)
+TEST_F_TIMEOUT(moving, ambiguous_words_pin, 120)
 {
 	uint64_t before[NOTED], after[NOTED];
 	const uint64_t nr = 5000;
@@ -942,7 +418,7 @@ TEST_F_TIMEOUT(compact, ambiguous_words_pin, 120)
 }
 
 /* Variables of this function. They need not be told of anything. */
-TEST_F_TIMEOUT(compact, variables_stay_valid, 120)
+TEST_F_TIMEOUT(moving, variables_stay_valid, 120)
 {
 	struct node *head = NULL, *n, *middle = NULL;
 	const uint64_t nr = 3000;
@@ -975,7 +451,7 @@ TEST_F_TIMEOUT(compact, variables_stay_valid, 120)
 
 static void *static_slot;	/* in a data segment, which is a root by itself */
 
-TEST_F_TIMEOUT(compact, slots_follow, 120)
+TEST_F_TIMEOUT(moving, slots_follow, 120)
 {
 	const uint64_t nr = 2000;
 	void **slots[3];
@@ -1006,7 +482,7 @@ TEST_F_TIMEOUT(compact, slots_follow, 120)
 }
 
 /* More slots than one page or one block of the library has, and numbers among them. */
-TEST_F_TIMEOUT(compact, many_slots, 120)
+TEST_F_TIMEOUT(moving, many_slots, 120)
 {
 	const unsigned int nr = 5000;
 	void ***slot = calloc(nr, sizeof(*slot));
@@ -1033,7 +509,7 @@ TEST_F_TIMEOUT(compact, many_slots, 120)
 }
 
 /* A slot that cannot be written: nothing moves, nothing is lost, and it is told. */
-TEST_F_TIMEOUT(compact, slot_that_cannot_be_written, 120)
+TEST_F_TIMEOUT(moving, slot_that_cannot_be_written, 120)
 {
 	const uint64_t nr = 2000;
 	uint64_t before[NOTED], after[NOTED], moves;
@@ -1067,7 +543,7 @@ TEST_F_TIMEOUT(compact, slot_that_cannot_be_written, 120)
 }
 
 /* Shared anonymous memory will do; in the arena itself a slot would move away. */
-TEST_F_TIMEOUT(compact, where_slots_may_be, 120)
+TEST_F_TIMEOUT(moving, where_slots_may_be, 120)
 {
 	void **page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	const uint64_t nr = 2000;
@@ -1089,7 +565,7 @@ TEST_F_TIMEOUT(compact, where_slots_may_be, 120)
 
 /* ---- With the other kinds of collection ------------------------------------------------- */
 
-TEST_F_TIMEOUT(compact, moved_objects_are_old, 120)
+TEST_F_TIMEOUT(moving, moved_objects_are_old, 120)
 {
 	const uint64_t nr = 2000;
 	struct node *n;
@@ -1110,7 +586,7 @@ TEST_F_TIMEOUT(compact, moved_objects_are_old, 120)
 	}
 }
 
-TEST_F_TIMEOUT(compact, it_is_told, 120)
+TEST_F_TIMEOUT(moving, it_is_told, 120)
 {
 	struct gcarena_event event;
 	uint64_t moves = nr_moves(self);
@@ -1129,13 +605,13 @@ TEST_F_TIMEOUT(compact, it_is_told, 120)
 }
 
 /* Every collection by itself compacts. */
-TEST_F_TIMEOUT(compact, zeal, 180)
+TEST_F_TIMEOUT(moving, zeal, 180)
 {
 	const uint64_t nr = 6000;
 
 	if (variant->root_mode == GCA_ROOTS_EXPLICIT)
 		SKIP(return, "zeal leaves explicit roots alone");
-	if (!set_parameter("zeal_compact", "Y"))
+	if (!params_set(&self->params, "zeal_compact", 1))
 		SKIP(return, "needs root");
 	ASSERT_EQ(0, gca_set_gc_percent_in(self->arena, 10, NULL));
 	build_list(self, &self->slot[0], nr, 30);
@@ -1150,7 +626,7 @@ TEST_F_TIMEOUT(compact, zeal, 180)
 #define NR_THREADS	4
 
 struct worker {
-	struct _test_data_compact *self;
+	struct _test_data_moving *self;
 	pthread_t thread;
 	atomic_int *end;
 	uint64_t rounds;
@@ -1189,7 +665,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(compact, threads_that_go_on, 240)
+TEST_F_TIMEOUT(moving, threads_that_go_on, 240)
 {
 	struct worker w[NR_THREADS];
 	atomic_int end = 0;
@@ -1222,7 +698,7 @@ TEST_F_TIMEOUT(compact, threads_that_go_on, 240)
  * Parent and child share the arena. Each has slots at the same addresses, in memory of its
  * own, and changes them to lists of its own.
  */
-TEST_F_TIMEOUT(compact, processes_that_share, 180)
+TEST_F_TIMEOUT(moving, processes_that_share, 180)
 {
 	const uint64_t nr = 3000;
 	int to_child[2], to_parent[2], status, i;
@@ -1269,7 +745,7 @@ TEST_F_TIMEOUT(compact, processes_that_share, 180)
 }
 
 /* A pin goes with its process, and is not inherited. */
-TEST_F_TIMEOUT(compact, pins_of_processes, 120)
+TEST_F_TIMEOUT(moving, pins_of_processes, 120)
 {
 	struct gca_object found = { .size = sizeof(found) };
 	uint64_t at = hidden(gca_alloc_noscan_in(self->arena, 64));
@@ -1302,7 +778,7 @@ TEST_F_TIMEOUT(compact, pins_of_processes, 120)
 }
 
 /* Killed at any moment of a compaction: the others find everything in its place. */
-TEST_F_TIMEOUT(compact, killed_in_the_middle, 240)
+TEST_F_TIMEOUT(moving, killed_in_the_middle, 240)
 {
 	const uint64_t nr = 4000;
 	struct rng rng;
@@ -1310,7 +786,7 @@ TEST_F_TIMEOUT(compact, killed_in_the_middle, 240)
 	pid_t pid;
 
 	rng_init(&rng, self->seed);
-	set_parameter("zeal_delay_us", "2000");
+	params_set(&self->params, "zeal_delay_us", 2000);
 	for (i = 0; i < 25; i++) {
 		build_list(self, &self->slot[i % NR_SLOTS], nr, 3);
 		gca_flush();
@@ -1325,7 +801,7 @@ TEST_F_TIMEOUT(compact, killed_in_the_middle, 240)
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
 		ASSERT_EQ(nr, check_list(self->slot[i % NR_SLOTS], nr));
 	}
-	set_parameter("zeal_delay_us", "0");
+	param_set("zeal_delay_us", 0);
 	compact(_metadata, self);
 	for (i = 0; i < NR_SLOTS; i++)
 		EXPECT_EQ(nr, check_list(self->slot[i], nr));
