@@ -74,10 +74,12 @@ struct compact_forward {
 
 /**
  * struct compact_chunk - what is known of a chunk
+ * @fixed: it is known that it must stay, or one of its group: gcarena_compact_is_fixed()
  * @forward: for each block, where the objects of its span go, or NULL
  * @pinned: for each unit: an object that begins there must stay
  */
 struct compact_chunk {
+	bool fixed;
 	struct compact_forward *forward[GCARENA_CHUNK_BLOCKS];
 	DECLARE_BITMAP(pinned, CHUNK_UNITS);
 };
@@ -557,12 +559,8 @@ int gcarena_compact_plan_slots(struct gcarena_compact *c)
 
 /* ---- The plan for spans ------------------------------------------------------- */
 
-/**
- * gcarena_compact_is_fixed() - must something in a chunk keep its address?
- * @c: the compaction, of all chunks, with all pins
- * @index: a chunk that is not empty
- */
-bool gcarena_compact_is_fixed(const struct gcarena_compact *c, u32 index)
+/* Must something in a chunk, which is not empty, keep its address? */
+static bool chunk_is_fixed(const struct gcarena_compact *c, u32 index)
 {
 	unsigned long block = 0;
 	struct heap_span *span;
@@ -576,6 +574,24 @@ bool gcarena_compact_is_fixed(const struct gcarena_compact *c, u32 index)
 			return true;
 	}
 	return false;
+}
+
+/**
+ * gcarena_compact_is_fixed() - must something in a group of chunks keep its address?
+ * @c: the compaction, of all chunks, with all pins
+ * @first: the first of them; none is empty
+ * @nr: how many
+ *
+ * If so, it is not looked for again: it takes long, and the world stands still.
+ */
+bool gcarena_compact_is_fixed(struct gcarena_compact *c, u32 first, u32 nr)
+{
+	struct compact_chunk *chunk = c->chunks[first];
+	u32 i;
+
+	for (i = first; i < first + nr && !chunk->fixed; i++)
+		chunk->fixed = chunk_is_fixed(c, i);
+	return chunk->fixed;
 }
 
 static bool chunk_may_move(const struct gcarena_compact *c, u32 index)

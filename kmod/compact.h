@@ -57,7 +57,7 @@ int gcarena_compact_pin_conservative(struct gcarena_compact *c);
 int gcarena_compact_plan_slots(struct gcarena_compact *c);
 int gcarena_compact_plan_spans(struct gcarena_compact *c);
 u64 gcarena_compact_forward(const struct gcarena_compact *c, u64 offset);
-bool gcarena_compact_is_fixed(const struct gcarena_compact *c, u32 index);
+bool gcarena_compact_is_fixed(struct gcarena_compact *c, u32 first, u32 nr);
 void gcarena_compact_cancel(struct gcarena_compact *c);
 void gcarena_compact_move(struct gcarena_compact *c);
 void gcarena_compact_update(struct gcarena_compact *c);

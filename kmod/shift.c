@@ -58,15 +58,14 @@ static void plan_group(struct gcarena_compact *c, unsigned long *taken, u32 firs
 {
 	u32 i, to, end = slide ? first + nr : first;
 
-	for (i = first; i < first + nr; i++) {
-		if (gcarena_compact_is_fixed(c, i))
-			return;
-	}
 	if (slide)
 		bitmap_clear(taken, first, nr);
 	to = bitmap_find_next_zero_area(taken, end, 0, nr, 0);
 	if (to + nr > end)
 		return;
+	/* Only now: it takes longer than finding a place does. */
+	if (to < first && gcarena_compact_is_fixed(c, first, nr))
+		to = first;
 	bitmap_clear(taken, first, nr);
 	bitmap_set(taken, to, nr);
 	if (to == first)

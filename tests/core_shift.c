@@ -261,6 +261,37 @@ TEST_F(core, what_must_stay)
 	EXPECT_WHOLE(&self->heap, 0);
 }
 
+static u64 asked;
+
+static bool count_asked(u64 page)
+{
+	asked++;
+	return false;
+}
+
+/* It takes long to see that a chunk may move: once, and if there is a place for it. */
+TEST_F(core, no_chunk_is_asked_twice)
+{
+	struct heap_layout *layout = third_word(&self->heap);
+	struct heap_span *holes[2];
+	u64 moved;
+
+	holes[0] = large_new(&self->heap, layout, CHUNK);
+	object_new(&self->heap, layout, CHUNK, 0);
+	holes[1] = large_new(&self->heap, layout, CHUNK);
+	object_new(&self->heap, self->heap.layouts[0], CHUNK, 1);	/* CONSERVATIVE */
+	object_new(&self->heap, layout, 3 * MIB, 2);			/* no place */
+	object_new(&self->heap, layout, CHUNK, 3);
+	release(&self->heap, holes[0]);
+	release(&self->heap, holes[1]);
+	core_is_busy = count_asked;
+	asked = 0;
+	ASSERT_EQ(0, shift(_metadata, &self->heap, &moved));
+	core_is_busy = NULL;
+	EXPECT_EQ(1, moved);
+	EXPECT_EQ(2 * CHUNK >> PAGE_SHIFT, asked);
+}
+
 TEST_F(core, a_leased_span_holds_its_chunk)
 {
 	struct heap_layout *layout = third_word(&self->heap);
