@@ -230,6 +230,11 @@ setup:
 CORE_ONLY = $(filter core_%,$(TESTS_ONLY))
 VM_ONLY   = $(filter-out core_%,$(TESTS_ONLY))
 
+# Said at once, rather than by each VM: "no such program".
+ifneq ($(and $(CORE_ONLY),$(filter check-zeal% check-kernels% check-debug% check-races%,$(MAKECMDGOALS))),)
+  $(error TESTS_ONLY: $(CORE_ONLY): of core_*, which needs no kernel: make check, or make check-core)
+endif
+
 check: setup
 	+@failed=0; \
 	$(if $(CORE_ONLY)$(if $(TESTS_ONLY),,all),$(SUBMAKE) core-units || failed=1;) \
