@@ -415,6 +415,61 @@ static int after_compact(struct world *w)
 	return raw_slots_del(w->arena.fd, board_slot(w, 0), NR_SPARSE * sizeof(void *));
 }
 
+/*
+ * An object of several chunks above a hole as large: where its chunks move as they are. A
+ * slot has the address of its last element, and that the object's.
+ */
+static int before_shift(struct world *w)
+{
+	int ret = raw_type_add(w->arena.fd, NODE_BYTES, 1, &w->layout);
+	struct node *last;
+	__u64 huge;
+
+	ret = ret ?: raw_slots_add(w->arena.fd, board_slot(w, NR_SPARSE), sizeof(void *));
+	ret = ret ?: raw_alloc(w->arena.fd, 0, HUGE_BYTES, &w->addr);
+	ret = ret ?: raw_alloc(w->arena.fd, w->layout, HUGE_BYTES, &huge);
+	ret = ret ?: raw_free(w->arena.fd, w->addr);
+	if (ret)
+		return ret;
+	last = (void *)(uintptr_t)(huge + HUGE_BYTES - NODE_BYTES);
+	*last = (struct node) { (void *)(uintptr_t)huge, NR_SPARSE, ~(__u64)NR_SPARSE };
+	*board_slot(w, NR_SPARSE) = last;
+	return 0;
+}
+
+/* It is whole, wherever it is. */
+static int after_shift_or_not(struct world *w)
+{
+	const struct node *last = *board_slot(w, NR_SPARSE);
+
+	if (last->number != NR_SPARSE || last->check != ~last->number ||
+	    (uintptr_t)last - (uintptr_t)last->next != HUGE_BYTES - NODE_BYTES)
+		return -EUCLEAN;
+	return raw_slots_del(w->arena.fd, board_slot(w, NR_SPARSE), sizeof(void *));
+}
+
+static int after_shift(struct world *w)
+{
+	const struct node *last = *board_slot(w, NR_SPARSE);
+
+	return (uintptr_t)last->next == w->addr ? after_shift_or_not(w) : -EXDEV;
+}
+
+/* Others have moved before: if this one cannot, the collection has done what it could. */
+static int before_shift_last(struct world *w)
+{
+	int ret = before_shift(w);
+
+	return ret ?: before_compact(w);
+}
+
+static int after_shift_last(struct world *w)
+{
+	int ret = after_compact(w);
+
+	return ret ?: after_shift_or_not(w);
+}
+
 static int call_pin(struct world *w)
 {
 	return raw_pin(w->arena.fd, (uintptr_t)w->board->nodes);
@@ -730,6 +785,23 @@ FIXTURE_VARIANT_ADD(nth, refill_due) {
 	.root_mode = GCARENA_ROOTS_EXPLICIT,
 	.before = before_refill_due,
 	.call = call_refill,
+	.allocates = true,
+	.recovers = true,
+};
+
+FIXTURE_VARIANT_ADD(nth, shift) {
+	.root_mode = GCARENA_ROOTS_EXPLICIT,
+	.before = before_shift,
+	.call = call_compact,
+	.after = after_shift,
+	.allocates = true,
+};
+
+FIXTURE_VARIANT_ADD(nth, shift_last) {
+	.root_mode = GCARENA_ROOTS_EXPLICIT,
+	.before = before_shift_last,
+	.call = call_compact,
+	.after = after_shift_last,
 	.allocates = true,
 	.recovers = true,
 };
