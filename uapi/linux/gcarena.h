@@ -336,7 +336,8 @@ struct gcarena_span {
  * @nr_spans: in: entries in @spans, 1 to GCARENA_REFILL_MAX; out: entries filled,
  *	at least 1 on success
  * @want: stop when the spans handed out have this many free bytes; one span is
- *	handed out in any case
+ *	handed out in any case, and no more where a collection is due or about to end:
+ *	the thread is to come back soon then, and to help
  * @cycle: out: number of collections completed in this arena
  *
  * A span that was handed out belongs to the calling thread until it gives it
