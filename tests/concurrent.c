@@ -445,6 +445,7 @@ TEST_F_TIMEOUT(concurrent, rounds_get_help, 300)
 	struct shuttle *s = &self->shuttle;
 	unsigned int i, one = 0, many = 0;
 	struct raw_class_table classes;
+	uint64_t cycles = 0;
 	__u32 class;
 	int nr;
 
@@ -452,7 +453,7 @@ TEST_F_TIMEOUT(concurrent, rounds_get_help, 300)
 	class = raw_class_of(&classes, 1024);
 	ASSERT_TRUE(shuttle_furnish(s));
 	ASSERT_TRUE(shuttle_load(s));
-	for (i = 0; i < 2000 && !(one && many); i++) {
+	for (i = 0; i < 2000 && !(one && many && cycles); i++) {
 		ASSERT_TRUE(shuttle_step(s));
 		nr = raw_refill(gca_fd(self->arena), class, GCARENA_LAYOUT_NOSCAN, spans,
 				GCARENA_REFILL_MAX);
@@ -460,6 +461,7 @@ TEST_F_TIMEOUT(concurrent, rounds_get_help, 300)
 		one += nr == 1;
 		many += nr == GCARENA_REFILL_MAX;
 		ASSERT_EQ(0, raw_release(gca_fd(self->arena), spans, nr));
+		cycles = raw_stats_of(gca_fd(self->arena)).cycles_concurrent;
 	}
 	EXPECT_LT(0, one);
 	EXPECT_LT(0, many);
