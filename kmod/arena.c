@@ -139,10 +139,10 @@ s64 gcarena_knob_set(struct gcarena *arena, u32 param, s64 value)
 		arena->compact_wait = 0;
 		break;
 	case GCARENA_PARAM_COMPACT_BYTES:
-		old = arena->compact_bytes;
+		old = arena->compact_budget.most;
 		/* More than that is as good as no limit, and can be multiplied. */
-		arena->compact_bytes = min_t(u64, value, GCARENA_RESERVE_MAX);
-		arena->compact_budget = min(arena->compact_budget, arena->compact_bytes);
+		gcarena_budget_limit(&arena->compact_budget,
+				     min_t(u64, value, GCARENA_RESERVE_MAX));
 		break;
 	}
 	return old;
@@ -173,8 +173,7 @@ struct gcarena *gcarena_create(void)
 	arena->memcg = get_mem_cgroup_from_mm(current->mm);
 	INIT_WORK(&arena->tracer, gcarena_concurrent_work);
 	INIT_WORK(&arena->evacuator, gcarena_evacuate_work);
-	arena->compact_bytes = GCARENA_COMPACT_BYTES_DEFAULT;
-	arena->compact_budget = GCARENA_COMPACT_BUDGET_LEAST;
+	gcarena_budget_init(&arena->compact_budget, GCARENA_COMPACT_BYTES_DEFAULT);
 	INIT_DELAYED_WORK(&arena->background, gcarena_background_work);
 	gcarena_request_init(arena);
 	return arena;

@@ -55,6 +55,7 @@
 
 #include <linux/gcarena.h>
 
+#include "budget.h"
 #include "event.h"
 #include "heap.h"
 #include "notify.h"
@@ -243,8 +244,7 @@ struct gcarena_counters {
  * @evacuations: how often that was begun
  * @evacuate_longest_ns: longest stop for it
  * @compact_percent: it is begun when a full cycle finds more than this fragmented; 0: never
- * @compact_bytes: most bytes to move in one stop
- * @compact_budget: bytes to move in the next one
+ * @compact_budget: bytes to move in one stop
  * @compact_futile: so many evacuations in a row have moved next to nothing
  * @compact_wait: full cycles that begin no evacuation because of that
  * @setup_lock: orders CREATE and the first mmap()
@@ -301,8 +301,7 @@ struct gcarena {
 	u64 evacuations;
 	u64 evacuate_longest_ns;
 	u32 compact_percent;
-	u64 compact_bytes;
-	u64 compact_budget;
+	struct gcarena_budget compact_budget;
 	u32 compact_futile;
 	u32 compact_wait;
 

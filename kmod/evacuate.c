@@ -57,8 +57,6 @@
 #define MAX_REGIONS	256U
 /* Bytes to move before the heap is gone through anew, in largest budgets. */
 #define PASS_BUDGETS	64
-/* A stop that is short enough, however long others are. */
-#define STOP_NS		NSEC_PER_MSEC
 /* Pages and cards to look at in a stop: some MiB. And a card takes as long as so many bytes. */
 #define LAST_PAGES	512
 #define STOP_CARDS	8192U
@@ -303,7 +301,7 @@ static bool slice_is_over(const struct gcarena_evacuation *e)
 static int choose(struct gcarena *arena, struct gcarena_evacuation *e)
 {
 	int ret = gcarena_remember_init(&e->r, &arena->heap, MAX_REGIONS, STOP_CARDS) ?:
-		  gcarena_remember_choose(&e->r, arena->compact_bytes * PASS_BUDGETS,
+		  gcarena_remember_choose(&e->r, arena->compact_budget.most * PASS_BUDGETS,
 					  !e->again);
 
 	if (ret)
@@ -382,34 +380,31 @@ static int look_at_dirty(struct gcarena_evacuation *e)
 
 /* ---- The stop -------------------------------------------------------------------- */
 
-/*
- * The next stop's budget. A program that collects meets stops as long as the last one of a
- * concurrent cycle anyway; and moving less than takes the time that went by before is no use.
- */
+/* The next stop's budget. A program that collects meets the last stops of cycles anyway. */
 static void adapt(struct gcarena *arena, u64 before_ns, u64 stop_ns)
 {
-	u64 aim = max3(arena->counters.last_stop_ns, 2 * before_ns, (u64)STOP_NS);
-	u64 move_ns = stop_ns - min(before_ns, stop_ns), budget = arena->compact_budget;
-	u64 moved = arena->counters.moved_last.bytes;
+	const struct gcarena_budget_stop stop = {
+		.usual_ns = arena->counters.last_stop_ns,
+		.before_ns = before_ns,
+		.stop_ns = stop_ns,
+		.moved = arena->counters.moved_last.bytes,
+	};
 
-	if (stop_ns > aim)
-		budget = max(budget / 2, GCARENA_COMPACT_BUDGET_LEAST);
-	else if (stop_ns + move_ns < aim && (!moved || moved >= budget / 2))
-		budget *= 2;	/* what cannot be moved is not to cost a stop for each chunk */
-	arena->compact_budget = min(budget, arena->compact_bytes);
+	gcarena_budget_adapt(&arena->compact_budget, &stop);
 }
 
 /* How many regions are about to be emptied: as many as the budget allows, one at least. */
 static u32 count_regions(const struct gcarena *arena, struct gcarena_remember *r)
 {
-	u64 used = 0, cards = 0, max_cards = arena->compact_budget / CARD_WORTH;
+	u64 budget = arena->compact_budget.bytes;
+	u64 used = 0, cards = 0, max_cards = budget / CARD_WORTH;
 	u32 i;
 
 	for (i = r->next; i < r->nr; i++) {
 		gcarena_region_tidy(&r->regions[i]);
 		used += r->regions[i].used;
 		cards += r->regions[i].nr;
-		if (i > r->next && (used > arena->compact_budget || cards > max_cards))
+		if (i > r->next && (used > budget || cards > max_cards))
 			break;
 	}
 	return i - r->next;
@@ -432,7 +427,7 @@ static int move_stopped(struct gcarena *arena, struct gcarena_evacuation *e, u32
 	ret = gcarena_roots_mark(arena, NULL, NULL, &bytes) ?: gcarena_zeal_delay();
 	*found = ktime_get_ns();
 	return ret ?: gcarena_move_regions(arena, &e->r.regions[e->r.next], nr,
-					   arena->compact_budget, done);
+					   arena->compact_budget.bytes, done);
 }
 
 static void tell(struct gcarena *arena, u64 start)

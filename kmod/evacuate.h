@@ -12,11 +12,6 @@ struct heap_span;
 struct work_struct;
 
 #define GCARENA_COMPACT_BYTES_DEFAULT	(1024ULL * 1024)
-/*
- * Bytes to move in the first stop, and in the shortest ones. Each looks at all that points into
- * its chunks: to empty a sparse one in several is no gain.
- */
-#define GCARENA_COMPACT_BUDGET_LEAST	(256ULL * 1024)
 
 void gcarena_evacuate_if_fragmented(struct gcarena *arena);
 int gcarena_evacuate_begin(struct gcarena *arena, u64 *number);

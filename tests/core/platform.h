@@ -65,6 +65,7 @@ typedef int64_t s64;
 #define max(a, b)	((a) > (b) ? (a) : (b))
 #define min_t(t, a, b)	min((t)(a), (t)(b))
 #define max_t(t, a, b)	max((t)(a), (t)(b))
+#define max3(a, b, c)	max(max(a, b), c)
 #define container_of(p, type, member) \
 	((type *)((char *)(p) - offsetof(type, member)))
 

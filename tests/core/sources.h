@@ -21,6 +21,7 @@
 #include "../../kmod/shift.c"
 #include "../../kmod/remember.c"
 #include "../../kmod/pacer.c"
+#include "../../kmod/budget.c"
 
 #include "core/helpers.h"
 
