@@ -224,7 +224,6 @@ struct gcarena_ids {
  * @tracing: a trace is on that drops the lock now and then: spans and chunks stay
  * @emptied: spans to be destroyed after that
  * @epoch: counts the cycles whose marks sweeping applies
- * @stuck_epoch: @epoch when all spans were last given another try; see remember.c
  * @used: slots with alloc set
  * @old: of these, slots with mark set: survivors. The others are young
  * @permanent: of these, those that stay so; see permanent.c
@@ -259,7 +258,6 @@ struct gcarena_heap {
 	bool tracing;
 	struct list_head emptied;
 	u32 epoch;
-	u32 stuck_epoch;
 	struct heap_tally used;
 	struct heap_tally old;
 	struct heap_tally permanent;

@@ -228,10 +228,7 @@ static int find_worthy(struct gcarena_remember *r)
 	return 0;
 }
 
-/*
- * What kept them when it was tried may be gone, if a cycle has ended since. Return: 1: there
- * are some; 0; -EINTR.
- */
+/* What kept them when it was tried may be gone. Return: 1: there are some; 0; -EINTR. */
 static int forget_stuck(struct gcarena_remember *r)
 {
 	struct heap_span *span;
@@ -239,15 +236,12 @@ static int forget_stuck(struct gcarena_remember *r)
 	u64 pos = 0;
 	u32 i;
 
-	if (r->heap->stuck_epoch == r->heap->epoch)
-		return 0;
 	for (i = 1; (span = gcarena_span_next(r->heap, &pos)); i++) {
 		any |= span->stuck;
 		span->stuck = false;
 		if (i % SPANS_INTERVAL == 0 && gcarena_checkpoint())
 			return -EINTR;
 	}
-	r->heap->stuck_epoch = r->heap->epoch;
 	return any;
 }
 
@@ -258,8 +252,8 @@ static int forget_stuck(struct gcarena_remember *r)
  * @retry: if there is nothing else, those that could not be emptied before, too
  *
  * Those that save the most first. Spans that could not be emptied before do not count, so that
- * each gets its turn, whatever is pinned in the emptiest; they get another one at most once
- * in a cycle. The heap is swept.
+ * each gets its turn, whatever is pinned in the emptiest; who calls again with @retry gives
+ * them another one. The heap is swept.
  *
  * Return: 0, or -EINTR: call gcarena_remember_destroy().
  */

@@ -751,28 +751,7 @@ TEST_F_TIMEOUT(core, dense_around_what_is_pinned, 180)
 	}
 }
 
-/* A cycle in which everything is alive. */
-static void collect_nothing(struct __test_metadata *_metadata, struct gcarena_heap *heap)
-{
-	unsigned long *roots = calloc(heap->used.objects, sizeof(*roots));
-	struct gcarena_marker m;
-	struct heap_span *span;
-	u32 i, nr = 0;
-	u64 pos = 0;
-
-	while ((span = gcarena_span_next(heap, &pos))) {
-		for (i = 0; i < span->nr_slots; i++) {
-			if (span->words[i / 64].alloc & BIT_ULL(i % 64))
-				roots[nr++] = BASE + span->start + i * span->slot_bytes;
-		}
-	}
-	ASSERT_EQ(0, mark_from(heap, roots, nr, STACK_PLENTY, &m));
-	gcarena_sweep_flip(heap);
-	ASSERT_EQ(0, gcarena_sweep_all(heap));
-	free(roots);
-}
-
-/* Whose pin has gone gets another turn, once nothing else is worth it, after the next cycle. */
+/* Whose pin has gone gets another turn, once nothing else is worth it. */
 TEST_F_TIMEOUT(core, no_longer_pinned, 180)
 {
 	struct world *w = &world;
@@ -785,7 +764,6 @@ TEST_F_TIMEOUT(core, no_longer_pinned, 180)
 	gcarena_blocks_release(&self->heap, 0);
 	held = gcarena_heap_held(&self->heap);
 	s.pin_every = 0;
-	collect_nothing(_metadata, &self->heap);
 	EXPECT_LT(1, empty_all(_metadata, w));
 	gcarena_blocks_release(&self->heap, 0);
 	EXPECT_LT(gcarena_heap_held(&self->heap), held * 3 / 4);

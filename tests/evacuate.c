@@ -6,6 +6,7 @@
  */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "lib/moving.h"
 
@@ -243,6 +244,36 @@ static void pin_some(void **slot, int (*change)(const void *object))
 		if (i % 8 == 0)
 			change(n);
 	}
+}
+
+/* What a word holds that may be a pointer stays; once it has gone, no collection is needed. */
+TEST_F_TIMEOUT(moving, evacuated_once_words_are_gone, 120)
+{
+	const uint64_t nr = 20000;
+	const size_t bytes = nr * sizeof(void *);
+	uint64_t moved = 0;
+	unsigned int i;
+	struct node *n;
+	void **words;
+
+	words = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, words);
+	ASSERT_EQ(0, gca_roots_add_in(self->arena, words, bytes));
+	build_list(self, &self->slot[0], nr, 9);
+	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_FULL, NULL));
+	for (i = 0, n = self->slot[0]; n; n = n->next, i++)
+		words[i] = i % 8 ? NULL : n;
+	for (i = 0; i < 3; i++) {
+		evacuate(_metadata, self);
+		moved += self->collected.moved_objects;
+	}
+	EXPECT_GT(nr / 10, moved);
+	memset(words, 0, bytes);
+	evacuate(_metadata, self);
+	EXPECT_LE(nr / 2, self->collected.moved_objects);
+	EXPECT_EQ(nr, check_list(self->slot[0], nr));
+	ASSERT_EQ(0, gca_roots_remove_in(self->arena, words, bytes));
+	munmap(words, bytes);
 }
 
 /* An object in each span is pinned, so nothing gives way: it is tried again, but seldom. */
