@@ -492,8 +492,8 @@ DEBUG_PASSES    ?= fast leaks
 DEBUG_LIMIT     ?= 900
 DEBUG_FAST      ?= tests/kunit/results events verify minor quiet concurrent parallel permanent \
 		   dirty_io compact evacuate netlink netlink_events memory_limit collect_kinds \
-		   mmap_collect abi_torn abi_matrix abi_fuzz lib_threads world_eintr \
-		   world_life world_roots world_storm fault_nth
+		   mmap_collect abi_torn abi_matrix abi_fields abi_commands abi_fuzz lib_threads \
+		   world_eintr world_life world_roots world_storm fault_nth
 DEBUG_LEAKS     ?= abi_alloc module_unload kill_collect
 DEBUG_LONG      ?= mmap_abuse lib_roots lib_graphs
 DEBUG_SMALL     ?= abi_alloc mmap_abuse lib_graphs lib_oracle world_storm
