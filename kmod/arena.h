@@ -242,6 +242,7 @@ struct gcarena_counters {
  * @move: while a compacting cycle is on; see move.c
  * @evacuation: chunks are being emptied beside the program, or NULL; see evacuate.c
  * @evacuations: how often that was begun
+ * @evacuated: which one has ended last, and why: 0: it was done
  * @evacuate_longest_ns: longest stop for it
  * @compact_percent: it is begun when a full cycle finds more than this fragmented; 0: never
  * @compact_budget: bytes to move in one stop
@@ -299,6 +300,10 @@ struct gcarena {
 	struct gcarena_move *move;
 	struct gcarena_evacuation *evacuation;
 	u64 evacuations;
+	struct {
+		u64 number;
+		int error;
+	} evacuated;
 	u64 evacuate_longest_ns;
 	u32 compact_percent;
 	struct gcarena_budget compact_budget;
@@ -436,7 +441,6 @@ void gcarena_pins_free(struct gcarena_mapping *mapping);
 int gcarena_collect_now(struct gcarena *arena, struct gcarena_collect *arg);
 int gcarena_collect_locked(struct gcarena *arena, struct gcarena_collect *arg);
 int gcarena_collect_if_due(struct gcarena *arena);
-bool gcarena_concurrent_needs_help(const struct gcarena *arena);
 int gcarena_make_space(struct gcarena *arena, int error, enum gcarena_effort *effort);
 void gcarena_space_renew(struct gcarena *arena);
 void gcarena_out_of_space(struct gcarena *arena, int error);

@@ -13,10 +13,12 @@
 /**
  * struct gcarena_budget - how much to move in one stop of the world
  * @bytes: in the next one
+ * @look: bytes of the objects to look at for that; more than @bytes, if much cannot be moved
  * @most: the program wants no more than that
  */
 struct gcarena_budget {
 	u64 bytes;
+	u64 look;
 	u64 most;
 };
 

@@ -480,12 +480,14 @@ int gcarena_collect_locked(struct gcarena *arena, struct gcarena_collect *arg)
 	return ret;
 }
 
-/* Others may have the heap lock now. Return: 0, or -EINTR: we have it no more. */
-static int give_way(struct gcarena *arena)
+/*
+ * Others may have the heap lock now. A lock that is free is taken by the killed as well: they
+ * have to be asked. Return: 0, or -EINTR: we have it no more.
+ */
+int gcarena_give_way(struct gcarena *arena)
 {
 	mutex_unlock(&arena->lock);
-	cond_resched();
-	return gcarena_lock(arena);
+	return gcarena_checkpoint() ?: gcarena_lock(arena);
 }
 
 /*
@@ -509,7 +511,7 @@ static int trace_major(struct gcarena *arena, bool *locked)
 		      gcarena_concurrent_begin(arena, GCARENA_COLLECT_FULL);
 		if (ret && ret != -EAGAIN)
 			return ret;
-		ret = give_way(arena);
+		ret = gcarena_give_way(arena);
 		*locked = !ret;
 		if (ret)
 			return ret;
@@ -530,7 +532,7 @@ static int collect_major(struct gcarena *arena, struct gcarena_collect *arg, boo
 		return ret;
 	arena->counters.cycles_forced++;
 	while (gcarena_sweep_batch(arena)) {
-		ret = give_way(arena);
+		ret = gcarena_give_way(arena);
 		*locked = !ret;
 		if (ret)
 			return ret;

@@ -24,9 +24,11 @@ void gcarena_cycle_tell(struct gcarena *arena, enum gcarena_collect_kind kind, i
 void gcarena_cycle_dropped(struct gcarena *arena, enum gcarena_collect_kind kind, u64 ns,
 			   u64 longest);
 int gcarena_sweep_now(struct gcarena *arena);
+int gcarena_give_way(struct gcarena *arena);
 
 /* concurrent.c */
 bool gcarena_concurrent_wanted(const struct gcarena *arena);
+bool gcarena_concurrent_needs_help(const struct gcarena *arena);
 int gcarena_concurrent_begin(struct gcarena *arena, enum gcarena_collect_kind kind);
 int gcarena_concurrent_assist(struct gcarena *arena);
 int gcarena_concurrent_step(struct gcarena *arena);

@@ -374,7 +374,9 @@ static int slice(struct gcarena *arena, struct gcarena_concurrent *c)
 	int ret;
 
 	do {
-		ret = advance(arena, c) ?: gcarena_checkpoint();
+		ret = advance(arena, c);
+		if (ret == -EAGAIN && gcarena_checkpoint())
+			return -EINTR;
 	} while (ret == -EAGAIN && !slice_is_over(&c->marker));
 	if (ret && ret != -EAGAIN && ret != -EINTR)
 		give_up(arena, c, ret);
@@ -425,6 +427,7 @@ static bool is_catching_up(const struct gcarena_concurrent *c)
  */
 bool gcarena_concurrent_needs_help(const struct gcarena *arena)
 {
+	lockdep_assert_held(&arena->lock);
 	return arena->concurrent && is_catching_up(arena->concurrent);
 }
 

@@ -52,6 +52,8 @@
 #include "zeal.h"
 
 #define SLICE_NS	NSEC_PER_MSEC
+/* One turn of who asks for it, however long stops are. */
+#define TURN_MAX_NS	(100 * NSEC_PER_MSEC)
 #define BATCH_SPANS	256
 #define BATCH_PAGES	64
 #define MAX_REGIONS	256U
@@ -71,6 +73,7 @@
 
 enum evacuate_phase {
 	EVACUATE_CHOOSE,
+	EVACUATE_WEIGH,
 	EVACUATE_TAKE,
 	EVACUATE_SCAN,
 	EVACUATE_ROUND,
@@ -206,11 +209,14 @@ static void give_back(struct gcarena *arena, struct gcarena_evacuation *e)
 
 /* ---- Beginning and ending ------------------------------------------------------- */
 
-static void evacuation_end(struct gcarena *arena)
+/* @error: why it is given up; 0: it is done */
+static void evacuation_end(struct gcarena *arena, int error)
 {
 	struct gcarena_evacuation *e = arena->evacuation;
 
 	arena->evacuation = NULL;
+	arena->evacuated.number = e->number;
+	arena->evacuated.error = error;
 	give_back(arena, e);
 	gcarena_remember_destroy(&e->r);
 	gcarena_dirty_free(&e->fresh);
@@ -223,7 +229,7 @@ void gcarena_evacuate_abandon(struct gcarena *arena)
 {
 	lockdep_assert_held(&arena->lock);
 	if (arena->evacuation)
-		evacuation_end(arena);
+		evacuation_end(arena, -ENOMEM);
 }
 
 static int evacuation_begin(struct gcarena *arena, bool by_policy)
@@ -242,6 +248,7 @@ static int evacuation_begin(struct gcarena *arena, bool by_policy)
 	e->arena = arena;
 	e->by_policy = by_policy;
 	e->number = ++arena->evacuations;
+	arena->evacuate_longest_ns = 0;
 	arena->evacuation = e;
 	return 0;
 }
@@ -298,11 +305,18 @@ static bool slice_is_over(const struct gcarena_evacuation *e)
 	       ktime_get_ns() >= e->slice_end;
 }
 
+static int choose_begin(struct gcarena *arena, struct gcarena_evacuation *e)
+{
+	int ret = gcarena_remember_init(&e->r, &arena->heap, MAX_REGIONS, STOP_CARDS);
+
+	e->phase = EVACUATE_WEIGH;
+	return ret ?: -EAGAIN;
+}
+
 static int choose(struct gcarena *arena, struct gcarena_evacuation *e)
 {
-	int ret = gcarena_remember_init(&e->r, &arena->heap, MAX_REGIONS, STOP_CARDS) ?:
-		  gcarena_remember_choose(&e->r, arena->compact_budget.most * PASS_BUDGETS,
-					  !e->again);
+	int ret = gcarena_remember_choose(&e->r, arena->compact_budget.most * PASS_BUDGETS,
+					  !e->again, BATCH_SPANS);
 
 	if (ret)
 		return ret;
@@ -340,10 +354,12 @@ static int take_first(struct gcarena *arena, struct gcarena_evacuation *e)
 {
 	int ret = take_and_stop(arena, e);
 
+	if (ret != -EAGAIN)
+		return ret;
 	/* All will be looked at in any case. */
 	gcarena_dirty_done(&e->fresh);
 	e->phase = EVACUATE_SCAN;
-	return ret;
+	return -EAGAIN;
 }
 
 static int scan(struct gcarena_evacuation *e)
@@ -358,11 +374,15 @@ static int scan(struct gcarena_evacuation *e)
 
 static int round_begin(struct gcarena *arena, struct gcarena_evacuation *e)
 {
+	int ret;
+
 	/* A cycle may have left something, and moved the lists. */
 	if (gcarena_sweep_some(&arena->heap, BATCH_SPANS))
 		return -EAGAIN;
-	e->phase = EVACUATE_DIRTY;
-	return take_and_stop(arena, e);
+	ret = take_and_stop(arena, e);
+	if (ret == -EAGAIN)
+		e->phase = EVACUATE_DIRTY;
+	return ret;
 }
 
 static int look_at_dirty(struct gcarena_evacuation *e)
@@ -396,15 +416,15 @@ static void adapt(struct gcarena *arena, u64 before_ns, u64 stop_ns)
 /* How many regions are about to be emptied: as many as the budget allows, one at least. */
 static u32 count_regions(const struct gcarena *arena, struct gcarena_remember *r)
 {
-	u64 budget = arena->compact_budget.bytes;
-	u64 used = 0, cards = 0, max_cards = budget / CARD_WORTH;
+	u64 look = arena->compact_budget.look;
+	u64 used = 0, cards = 0, max_cards = look / CARD_WORTH;
 	u32 i;
 
 	for (i = r->next; i < r->nr; i++) {
 		gcarena_region_tidy(&r->regions[i]);
 		used += r->regions[i].used;
 		cards += r->regions[i].nr;
-		if (i > r->next && (used > budget || cards > max_cards))
+		if (i > r->next && (used > look || cards > max_cards))
 			break;
 	}
 	return i - r->next;
@@ -467,12 +487,12 @@ static int stop(struct gcarena *arena, struct gcarena_evacuation *e)
 	if (arena->move && arena->counters.moved_last.objects)
 		tell(arena, start);
 	gcarena_move_end(arena);
+	e->rounds = 0;
+	e->phase = EVACUATE_ROUND;
 	if (ret)
 		return ret;
 	while (done--)
 		gcarena_region_done(&e->r, &e->r.regions[e->r.next++]);
-	e->rounds = 0;
-	e->phase = EVACUATE_ROUND;
 	if (e->r.next < e->r.nr)
 		return -EAGAIN;
 	/* None of these could be moved. They count no longer: there may be others. */
@@ -485,14 +505,19 @@ static int stop(struct gcarena *arena, struct gcarena_evacuation *e)
 	return 0;
 }
 
-/* Do some of what is to be done next. Return: 0: that was all; -EAGAIN; or it is given up. */
+/*
+ * Do some of what is to be done next. Return: 0: that was all; -EAGAIN; -EINTR: who was killed
+ * leaves it as it is, for somebody else; or it must be given up.
+ */
 static int advance(struct gcarena *arena, struct gcarena_evacuation *e)
 {
 	if (e->broken)
 		return -ENOMEM;
 	switch (e->phase) {
 	case EVACUATE_CHOOSE:
-		/* At once after sweeping: a cycle may come between any two slices. */
+		return choose_begin(arena, e);
+	case EVACUATE_WEIGH:
+		/* Each time: a cycle may have come since the last slice. */
 		if (gcarena_sweep_some(&arena->heap, BATCH_SPANS))
 			return -EAGAIN;
 		return choose(arena, e);
@@ -512,7 +537,10 @@ static int advance(struct gcarena *arena, struct gcarena_evacuation *e)
 	}
 }
 
-/* Advance until the slice is over. The evacuation may be gone then. Return: as advance(). */
+/*
+ * Advance until the slice is over. The evacuation may be gone then. Return: as advance();
+ * -EBUSY: a cycle is on.
+ */
 static int slice(struct gcarena *arena, u64 ns, bool yields)
 {
 	struct gcarena_evacuation *e = arena->evacuation;
@@ -522,12 +550,14 @@ static int slice(struct gcarena *arena, u64 ns, bool yields)
 	e->slice_yields = yields;
 	do {
 		/* Spans stay while it traces. */
-		ret = arena->concurrent ? -EBUSY : advance(arena, e) ?: gcarena_checkpoint();
+		ret = arena->concurrent ? -EBUSY : advance(arena, e);
+		if (ret == -EAGAIN && gcarena_checkpoint())
+			return -EINTR;
 	} while (ret == -EAGAIN && !slice_is_over(e));
 	if (!ret)
 		evacuation_judge(arena, e);
-	if (ret != -EAGAIN && ret != -EBUSY)
-		evacuation_end(arena);
+	if (ret != -EAGAIN && ret != -EBUSY && ret != -EINTR)
+		evacuation_end(arena, ret);
 	return ret;
 }
 
@@ -543,9 +573,10 @@ void gcarena_evacuate_zeal(struct gcarena *arena)
 /**
  * gcarena_evacuate_begin() - begin, or join one that is on
  * @arena: the arena; the caller holds its heap lock
- * @number: set to which one it is, for gcarena_evacuate_is_on()
+ * @number: set to which one it is, for gcarena_evacuate_result()
  *
- * A worker goes on with it. It always ends: done, or given up.
+ * A worker goes on with it. It always ends: done, or given up. One that nobody has asked for
+ * is as thorough from now on as if somebody had.
  *
  * Return: 0, -ENOMEM, or -ENXIO: the arena is about to end.
  */
@@ -556,15 +587,27 @@ int gcarena_evacuate_begin(struct gcarena *arena, u64 *number)
 	gcarena_lease_large_end(arena);
 	if (!arena->evacuation)
 		ret = evacuation_begin(arena, false);
-	if (!ret)
-		*number = arena->evacuation->number;
-	return ret;
+	if (ret)
+		return ret;
+	arena->evacuation->by_policy = false;
+	*number = arena->evacuation->number;
+	return 0;
 }
 
-bool gcarena_evacuate_is_on(const struct gcarena *arena, u64 number)
+/**
+ * gcarena_evacuate_result() - what has become of an evacuation
+ * @arena: the arena; the caller holds its heap lock
+ * @number: as gcarena_evacuate_begin() has told
+ *
+ * Return: -EAGAIN: it is on; 0: it was done, or it is so long ago that nobody knows; or why it
+ * was given up: -ENOMEM memory was needed for something else, -ETIMEDOUT, -EFAULT, -EIO.
+ */
+int gcarena_evacuate_result(const struct gcarena *arena, u64 number)
 {
 	lockdep_assert_held(&arena->lock);
-	return arena->evacuation && arena->evacuation->number == number;
+	if (arena->evacuation && arena->evacuation->number == number)
+		return -EAGAIN;
+	return arena->evacuated.number == number ? arena->evacuated.error : 0;
 }
 
 /*
@@ -572,32 +615,28 @@ bool gcarena_evacuate_is_on(const struct gcarena *arena, u64 number)
  * evacuation's slice follows at once: a program that allocates all the while may begin the
  * next cycle as soon as the lock is free. For the same reason the slice does not end for
  * those who wait, but once they have waited as long as for a cycle's last stop.
+ * Return: as gcarena_evacuate_result(), or -EINTR.
  */
 static int now_locked(struct gcarena *arena, u64 number)
 {
-	int ret;
+	u64 ns = clamp_t(u64, arena->counters.last_stop_ns, SLICE_NS, TURN_MAX_NS);
+	int ret = gcarena_evacuate_result(arena, number);
 
-	if (!gcarena_evacuate_is_on(arena, number))
-		return 0;	/* somebody else has got to the end */
+	if (ret != -EAGAIN)
+		return ret;
 	if (arena->concurrent) {
 		ret = gcarena_concurrent_step(arena);
 		if (ret == -EINTR || arena->concurrent)
 			return ret;
 	}
-	/* It may have been abandoned for that. */
-	if (!gcarena_evacuate_is_on(arena, number))
-		return 0;
-	return slice(arena, max_t(u64, arena->counters.last_stop_ns, SLICE_NS), false);
+	return slice(arena, ns, false);
 }
 
 static int begin_locked(struct gcarena *arena, u64 *number)
 {
 	struct gcarena_mapping *mapping = gcarena_mapping_get(arena);
 
-	if (IS_ERR(mapping))
-		return PTR_ERR(mapping);
-	arena->evacuate_longest_ns = 0;
-	return gcarena_evacuate_begin(arena, number);
+	return IS_ERR(mapping) ? PTR_ERR(mapping) : gcarena_evacuate_begin(arena, number);
 }
 
 /**
@@ -621,10 +660,7 @@ int gcarena_evacuate_now(struct gcarena *arena, struct gcarena_collect *arg)
 		ret = now_locked(arena, number);
 		if (ret != -EAGAIN)
 			break;
-		/* Others shall have a chance. */
-		mutex_unlock(&arena->lock);
-		cond_resched();
-		if (gcarena_lock(arena))
+		if (gcarena_give_way(arena))
 			return -EINTR;
 	}
 	if (!ret) {

@@ -15,7 +15,7 @@ struct work_struct;
 
 void gcarena_evacuate_if_fragmented(struct gcarena *arena);
 int gcarena_evacuate_begin(struct gcarena *arena, u64 *number);
-bool gcarena_evacuate_is_on(const struct gcarena *arena, u64 number);
+int gcarena_evacuate_result(const struct gcarena *arena, u64 number);
 int gcarena_evacuate_now(struct gcarena *arena, struct gcarena_collect *arg);
 void gcarena_evacuate_abandon(struct gcarena *arena);
 void gcarena_evacuate_exchange(struct gcarena *arena, struct gcarena_dirty *dirty);

@@ -16,7 +16,7 @@
 #include <linux/ktime.h>
 #include <linux/uaccess.h>
 
-#include "arena.h"
+#include "collect.h"
 #include "evacuate.h"
 #include "layout.h"
 #include "trace.h"

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the collector core (sizeclass, layout, chunk, span, mark, crew, sweep, compact, pacer)
- * needs from its surroundings. In the kernel that is the kernel; the unit tests
- * put a platform.h of their own before this one on the include path, and compile
- * the same sources in user space.
+ * What the collector core (the first list in Kbuild) needs from its surroundings. In the
+ * kernel that is the kernel; the unit tests put a platform.h of their own before this one on
+ * the include path, and compile the same sources in user space.
  */
 #ifndef GCARENA_PLATFORM_H
 #define GCARENA_PLATFORM_H

@@ -23,10 +23,21 @@
 #include "words.h"
 
 #define FIRST_CARDS	64U
-#define CHOOSE_INTERVAL	16U
-#define SPANS_INTERVAL	1024U
 /* Such a part of what is held has to be saved: all of the heap is gone through for it. */
 #define SAVED_PART	256U
+
+static void choose_anew(struct gcarena_remember *r)
+{
+	struct heap_bucket *bucket;
+
+	list_for_each_entry(bucket, &r->heap->buckets, link)
+		bucket->room = 0;
+	r->step = REMEMBER_ROOM;
+	r->pos = 0;
+	r->index = 0;
+	r->below = 0;
+	r->saved = 0;
+}
 
 /**
  * gcarena_remember_init() - nothing is chosen yet
@@ -48,6 +59,7 @@ int gcarena_remember_init(struct gcarena_remember *r, struct gcarena_heap *heap,
 	r->max_cards = max_cards;
 	r->region_of = kvcalloc(max(heap->top, 1U), sizeof(*r->region_of), GCARENA_GFP);
 	r->regions = kvcalloc(r->room, sizeof(*r->regions), GCARENA_GFP);
+	choose_anew(r);
 	return r->region_of && r->regions ? 0 : -ENOMEM;
 }
 
@@ -88,23 +100,19 @@ void gcarena_remember_destroy(struct gcarena_remember *r)
 
 /* ---- Choosing ----------------------------------------------------------------- */
 
-/* What is stuck has room as well: it is filled. Return: 0 or -EINTR. */
-static int count_room(struct gcarena_remember *r)
+/* What is stuck has room as well: it is filled. Return: there are more than @max spans. */
+static bool count_room(struct gcarena_remember *r, u32 max)
 {
-	struct heap_bucket *bucket;
 	struct heap_span *span;
-	u64 pos = 0;
-	u32 i;
 
-	list_for_each_entry(bucket, &r->heap->buckets, link)
-		bucket->room = 0;
-	for (i = 1; (span = gcarena_span_next(r->heap, &pos)); i++) {
+	for (; max; max--) {
+		span = gcarena_span_next(r->heap, &r->pos);
+		if (!span)
+			return false;
 		if (!span->lease)
 			gcarena_span_bucket(r->heap, span)->room += span->nr_slots - span->nr_used;
-		if (i % SPANS_INTERVAL == 0 && gcarena_checkpoint())
-			return -EINTR;
 	}
-	return 0;
+	return true;
 }
 
 /* Would there be one span less if this one were emptied, and is that worth the moving? */
@@ -116,11 +124,11 @@ static bool is_worth_it(struct gcarena_remember *r, struct heap_span *span)
 
 /*
  * What emptying a chunk costs and saves: its sparse spans; or everything, if that can go to
- * lower chunks, and leaves this one empty. @below: free blocks of lower ones that are in use.
+ * lower chunks, and leaves this one empty.
  */
-static struct remember_region region_of(struct gcarena_remember *r, u32 index, u64 below)
+static struct remember_region region_of(struct gcarena_remember *r,
+					const struct heap_chunk *chunk, u32 index)
 {
-	const struct heap_chunk *chunk = r->heap->chunks[index];
 	struct remember_region region = { .chunk = index };
 	unsigned long block = 0;
 	struct heap_span *span;
@@ -136,7 +144,7 @@ static struct remember_region region_of(struct gcarena_remember *r, u32 index, u
 		region.used += span->nr_used * span->slot_bytes;
 		region.saved += (span->nr_slots - span->nr_used) * span->slot_bytes;
 	}
-	if (movable == (u64)chunk->nr_used << GCARENA_BLOCK_SHIFT && below >= chunk->nr_used &&
+	if (movable == (u64)chunk->nr_used << GCARENA_BLOCK_SHIFT && r->below >= chunk->nr_used &&
 	    region.movable <= GCARENA_CHUNK_BYTES / 4 * 3) {
 		region.whole = true;
 		region.used = region.movable;
@@ -171,6 +179,8 @@ static void set_apart(struct gcarena_remember *r, const struct remember_region *
 	struct heap_span *span;
 	unsigned long block = 0;
 
+	if (!chunk)
+		return;
 	chunk->apart = true;
 	while ((span = gcarena_span_in_chunk(r->heap, region->chunk, &block))) {
 		if (!gcarena_span_movable(span) || span->nr_used == span->nr_slots)
@@ -201,73 +211,87 @@ static void keep(struct gcarena_remember *r, u64 most)
 	}
 }
 
-/* All chunks that are worth it, if they are worth it together. Return: 0 or -EINTR. */
-static int find_worthy(struct gcarena_remember *r)
+/* All chunks that are worth it. Return: there are more than those of about @max spans. */
+static bool weigh(struct gcarena_remember *r, u32 max)
 {
 	struct remember_region region;
 	struct heap_chunk *chunk;
-	u64 below = 0, saved = 0;
-	u32 i;
 
-	if (count_room(r))
-		return -EINTR;
-	for (i = 0; i < r->nr_chunks; i++) {
-		if (i % CHOOSE_INTERVAL == 0 && gcarena_checkpoint())
-			return -EINTR;
-		chunk = r->heap->chunks[i];
+	for (; max && r->index < r->nr_chunks; r->index++) {
+		chunk = gcarena_heap_chunk(r->heap, (u64)r->index << GCARENA_CHUNK_SHIFT);
 		if (!chunk || !chunk->nr_used)
 			continue;
-		region = region_of(r, i, below);
-		saved += region.saved;
+		region = region_of(r, chunk, r->index);
+		r->saved += region.saved;
 		if (region.used)
 			insert(r, region);
-		below += GCARENA_CHUNK_BLOCKS - chunk->nr_used - chunk->nr_absent;
+		r->below += GCARENA_CHUNK_BLOCKS - chunk->nr_used - chunk->nr_absent;
+		max -= min_t(u32, max, GCARENA_CHUNK_BLOCKS);
 	}
-	if (saved < gcarena_heap_held(r->heap) / SAVED_PART)
-		r->nr = 0;
-	return 0;
+	return r->index < r->nr_chunks;
 }
 
-/* What kept them when it was tried may be gone. Return: 1: there are some; 0; -EINTR. */
-static int forget_stuck(struct gcarena_remember *r)
+/* What kept them when it was tried may be gone. Return: there are more than @max spans. */
+static bool forget_stuck(struct gcarena_remember *r, u32 max)
 {
 	struct heap_span *span;
-	int any = 0;
-	u64 pos = 0;
-	u32 i;
 
-	for (i = 1; (span = gcarena_span_next(r->heap, &pos)); i++) {
-		any |= span->stuck;
+	for (; max; max--) {
+		span = gcarena_span_next(r->heap, &r->pos);
+		if (!span)
+			return false;
+		r->any_stuck |= span->stuck;
 		span->stuck = false;
-		if (i % SPANS_INTERVAL == 0 && gcarena_checkpoint())
-			return -EINTR;
 	}
-	return any;
+	return true;
+}
+
+/* All have been weighed: are they worth it together? Return: 0, -EAGAIN. */
+static int decide(struct gcarena_remember *r, u64 most, bool retry)
+{
+	if (r->saved < gcarena_heap_held(r->heap) / SAVED_PART)
+		r->nr = 0;
+	if (r->nr || !retry || r->retried) {
+		keep(r, most);
+		return 0;
+	}
+	r->retried = true;
+	r->step = REMEMBER_FORGET;
+	r->pos = 0;
+	return -EAGAIN;
 }
 
 /**
  * gcarena_remember_choose() - which chunks to empty
- * @r: as gcarena_remember_init() has left it
+ * @r: as gcarena_remember_init() has left it, or an earlier call
  * @most: move no more bytes than that in all
  * @retry: if there is nothing else, those that could not be emptied before, too
+ * @max: look at about so many spans, some 100 at least
  *
  * Those that save the most first. Spans that could not be emptied before do not count, so that
  * each gets its turn, whatever is pinned in the emptiest; who calls again with @retry gives
- * them another one. The heap is swept.
+ * them another one. The heap is swept. What changes between two calls may make the choice
+ * a worse one, and nothing else.
  *
- * Return: 0, or -EINTR: call gcarena_remember_destroy().
+ * Return: 0, or -EAGAIN: there is more to look at.
  */
-int gcarena_remember_choose(struct gcarena_remember *r, u64 most, bool retry)
+int gcarena_remember_choose(struct gcarena_remember *r, u64 most, bool retry, u32 max)
 {
-	int ret = find_worthy(r);
-
-	if (!ret && !r->nr && retry)
-		ret = forget_stuck(r);
-	if (ret > 0)
-		ret = find_worthy(r);
-	if (!ret)
-		keep(r, most);
-	return ret;
+	switch (r->step) {
+	case REMEMBER_ROOM:
+		if (!count_room(r, max))
+			r->step = REMEMBER_WEIGH;
+		return -EAGAIN;
+	case REMEMBER_WEIGH:
+		return weigh(r, max) ? -EAGAIN : decide(r, most, retry);
+	default:
+		if (forget_stuck(r, max))
+			return -EAGAIN;
+		if (!r->any_stuck)
+			return 0;
+		choose_anew(r);
+		return -EAGAIN;
+	}
 }
 
 /* ---- Looking at words --------------------------------------------------------- */

@@ -32,6 +32,13 @@ struct remember_region {
 	u32 room;
 };
 
+/* What gcarena_remember_choose() is at. */
+enum remember_step {
+	REMEMBER_ROOM,		/* how much room other spans have */
+	REMEMBER_WEIGH,		/* what each chunk costs and saves */
+	REMEMBER_FORGET,	/* that spans could not be emptied */
+};
+
 /**
  * struct gcarena_remember - regions, and where the words are that point into them
  * @heap: the heap
@@ -41,6 +48,13 @@ struct remember_region {
  * @regions: the regions, in the order in which they are to be emptied
  * @nr: how many
  * @room: entries in @regions
+ * @step: choosing
+ * @pos: where to go on, an offset
+ * @index: where to go on, a chunk
+ * @below: free blocks of the chunks before it that are in use
+ * @saved: what emptying those is worth, bytes
+ * @retried: those that could not be emptied before get another turn
+ * @any_stuck: there were some
  * @next: those before it are done with
  * @page: gcarena_remember_some(): where to go on
  * @max_cards: so many at most, or a region is given up
@@ -54,6 +68,13 @@ struct gcarena_remember {
 	struct remember_region *regions;
 	u32 nr;
 	u32 room;
+	enum remember_step step;
+	u64 pos;
+	u32 index;
+	u64 below;
+	u64 saved;
+	bool retried;
+	bool any_stuck;
 	u32 next;
 	u64 page;
 	u32 max_cards;
@@ -63,7 +84,7 @@ struct gcarena_remember {
 int gcarena_remember_init(struct gcarena_remember *r, struct gcarena_heap *heap, u32 room,
 			  u32 max_cards);
 void gcarena_remember_destroy(struct gcarena_remember *r);
-int gcarena_remember_choose(struct gcarena_remember *r, u64 most, bool retry);
+int gcarena_remember_choose(struct gcarena_remember *r, u64 most, bool retry, u32 max);
 int gcarena_remember_some(struct gcarena_remember *r, u64 pages);
 int gcarena_remember_dirty(struct gcarena_remember *r, const unsigned long *pages,
 			   unsigned long nr_pages, unsigned long *page, u64 max);

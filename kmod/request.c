@@ -95,14 +95,16 @@ static int run(struct gcarena *arena)
 static int go_on(struct gcarena *arena)
 {
 	struct gcarena_request *request = &arena->request;
+	int ret;
 
 	if (!request->evacuation)
 		return run(arena);
-	if (gcarena_evacuate_is_on(arena, request->evacuation))
-		return -EAGAIN;
+	ret = gcarena_evacuate_result(arena, request->evacuation);
+	if (ret == -EAGAIN)
+		return ret;
 	request->evacuation = 0;
 	gcarena_release_hard(arena, 0);
-	return 0;
+	return ret;
 }
 
 static void request_work(struct work_struct *work)

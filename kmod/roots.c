@@ -82,6 +82,8 @@ struct gcarena_ranges {
  * @buffer: BUFFER_BYTES
  * @bytes: read so far
  * @precise: what is read now are precise slots: they pin nothing
+ * @nr_processes: whose memory has been read. Who is about to die has none any more, though
+ *	its mapping may be there still
  */
 struct scan {
 	struct gcarena *arena;
@@ -92,6 +94,7 @@ struct scan {
 	unsigned long *buffer;
 	u64 bytes;
 	bool precise;
+	unsigned int nr_processes;
 };
 
 /**
@@ -565,6 +568,7 @@ static void scan_leave(struct scan *scan)
 static int scan_process(struct scan *scan, struct gcarena_mapping *mapping)
 {
 	struct task_struct *task = current;
+	bool same;
 	int ret = 0;
 
 	mapping->scanned = scan->arena->stop;
@@ -572,12 +576,13 @@ static int scan_process(struct scan *scan, struct gcarena_mapping *mapping)
 		task = gcarena_park_task_of(scan->arena, mapping->mm);
 	if (!scan_enter(scan, task))
 		return 0;
-	if (scan->mm == mapping->mm)
+	same = scan->mm == mapping->mm;
+	if (same)
 		ret = scan_ranges(scan, mapping->ranges) ?: scan_slots(scan, mapping) ?:
 		      scan_pins(scan, mapping);
 	if (!ret && scan->arena->params.root_mode != GCARENA_ROOTS_EXPLICIT)
 		ret = scan_data(scan, scan->arena->params.root_mode == GCARENA_ROOTS_ALL,
-				scan->mm == mapping->mm ? mapping->slots : NULL);
+				same ? mapping->slots : NULL);
 	scan_leave(scan);
 	/*
 	 * The thread through which the memory was read is being killed: try again through
@@ -585,8 +590,9 @@ static int scan_process(struct scan *scan, struct gcarena_mapping *mapping)
 	 */
 	if (task->flags & PF_EXITING && ret != -EINTR) {
 		mapping->scanned = 0;
-		ret = 0;
+		return 0;
 	}
+	scan->nr_processes += same;
 	return ret;
 }
 
@@ -762,7 +768,7 @@ static int scan_round(struct scan *scan)
  * @bytes: set to the bytes of roots read
  *
  * Return: 0; -EFAULT: an added range cannot be read; -ETIMEDOUT: a thread that woke up
- * in the kernel did not settle again; -ENXIO: nobody maps the arena any more; -ENOMEM;
+ * in the kernel did not settle again; -ENXIO: nobody is left who maps the arena; -ENOMEM;
  * -EINTR.
  */
 int gcarena_roots_mark(struct gcarena *arena, struct gcarena_marker *m,
@@ -785,7 +791,7 @@ int gcarena_roots_mark(struct gcarena *arena, struct gcarena_marker *m,
 		ret = gcarena_world_check(arena);
 	}
 	/* Who has unmapped the arena may map it again, and expects to find what was there. */
-	if (!ret && !gcarena_mapping_count(arena))
+	if (!ret && !scan.nr_processes)
 		ret = -ENXIO;
 	kvfree(scan.buffer);
 	*bytes = scan.bytes;

@@ -101,7 +101,7 @@ TEST(too_long_is_halved_at_once)
 	EXPECT_EQ(bytes / 2, budget.bytes);
 }
 
-/* That little was left to move says nothing; that nothing could be moved says: look further. */
+/* That little was left to move says nothing. */
 TEST(grows_by_what_was_moved)
 {
 	struct gcarena_budget budget;
@@ -111,8 +111,30 @@ TEST(grows_by_what_was_moved)
 	EXPECT_EQ(GCARENA_BUDGET_LEAST, budget.bytes);
 	stop_once(&budget, 1000 * MS, 0, 1, GCARENA_BUDGET_LEAST / 2);
 	EXPECT_EQ(2 * GCARENA_BUDGET_LEAST, budget.bytes);
-	stop_once(&budget, 1000 * MS, 0, 1, 0);
-	EXPECT_EQ(4 * GCARENA_BUDGET_LEAST, budget.bytes);
+	EXPECT_EQ(budget.bytes, budget.look);
+}
+
+/* That nothing could be moved says: look further; but nothing of how long it takes to move. */
+TEST(looks_further_if_nothing_moves)
+{
+	struct gcarena_budget budget;
+	int i;
+
+	gcarena_budget_init(&budget, MOST);
+	for (i = 0; i < STOPS; i++) {
+		EXPECT_EQ(GCARENA_BUDGET_LEAST, budget.bytes);
+		EXPECT_EQ(min(GCARENA_BUDGET_LEAST << i, MOST), budget.look);
+		stop_once(&budget, 1000 * MS, 0, 1, 0);
+	}
+	stop_once(&budget, 1000 * MS, 0, 1, U64_MAX);
+	EXPECT_EQ(2 * GCARENA_BUDGET_LEAST, budget.bytes);
+	EXPECT_EQ(budget.bytes, budget.look);
+	/* To look takes time, too. */
+	for (i = 0; i < STOPS; i++)
+		stop_once(&budget, 1000 * MS, 0, 1, 0);
+	stop_once(&budget, 10 * MS, 0, MS, 4096);
+	EXPECT_LE(budget.bytes, budget.look);
+	EXPECT_GE(2 * GCARENA_BUDGET_LEAST, budget.look);
 }
 
 /* However short stops are, no more than the program wants; and it may want next to nothing. */
@@ -128,9 +150,13 @@ TEST(never_above_the_limit)
 		EXPECT_GE(most, budget.bytes);
 		gcarena_budget_limit(&budget, most / 2 + 1);
 		EXPECT_GE(most / 2 + 1, budget.bytes);
+		EXPECT_GE(most / 2 + 1, budget.look);
 		/* However long they are, no less than is of use. */
 		settle(&budget, 0, 0, U64_MAX >> 50);
 		EXPECT_EQ(min(GCARENA_BUDGET_LEAST, most / 2 + 1), budget.bytes);
+		/* It may want more again. */
+		gcarena_budget_limit(&budget, MOST);
+		EXPECT_EQ(GCARENA_BUDGET_LEAST, budget.bytes);
 	}
 }
 
@@ -142,8 +168,7 @@ TEST(clock_stands_still)
 
 	gcarena_budget_init(&budget, MIB);
 	gcarena_budget_adapt(&budget, &stop);
-	EXPECT_LE(GCARENA_BUDGET_LEAST, budget.bytes);
-	EXPECT_GE(MIB, budget.bytes);
+	EXPECT_EQ(2 * GCARENA_BUDGET_LEAST, budget.bytes);
 }
 
 TEST_HARNESS_MAIN

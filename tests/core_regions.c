@@ -201,6 +201,13 @@ static int empty_regions(struct __test_metadata *_metadata, struct world *w,
 	return r->next < end ? -EAGAIN : 0;
 }
 
+/* All at once. */
+static void choose_regions(struct gcarena_remember *r)
+{
+	while (gcarena_remember_choose(r, U64_MAX, true, U32_MAX))
+		;
+}
+
 /* Return: 0 or a failure. @busy: the program runs in between. */
 static int empty_some(struct __test_metadata *_metadata, struct world *w, u64 budget, bool busy,
 		      u64 *moved)
@@ -211,8 +218,12 @@ static int empty_some(struct __test_metadata *_metadata, struct world *w, u64 bu
 
 	core_wrote = set_dirty;
 	memset(dirty, 0, sizeof(dirty));
-	ret = gcarena_remember_init(&r, w->heap, NR_REGIONS, PLENTY) ?:
-	      gcarena_remember_choose(&r, U64_MAX, true);
+	ret = gcarena_remember_init(&r, w->heap, NR_REGIONS, PLENTY) ?: -EAGAIN;
+	while (ret == -EAGAIN) {
+		ret = gcarena_remember_choose(&r, U64_MAX, true, 1 + next_random(&w->seed) % 500);
+		if (busy)
+			mutate(_metadata, w);
+	}
 	while (!ret) {
 		ret = gcarena_remember_some(&r, 1 + next_random(&w->seed) % 50);
 		if (ret != -EAGAIN)
@@ -297,7 +308,7 @@ TEST_F_TIMEOUT(core, regions_change_meanwhile, 120)
 	core_wrote = set_dirty;
 	memset(dirty, 0, sizeof(dirty));
 	ASSERT_EQ(0, gcarena_remember_init(&r, &self->heap, NR_REGIONS, PLENTY));
-	ASSERT_EQ(0, gcarena_remember_choose(&r, U64_MAX, true));
+	choose_regions(&r);
 	ASSERT_LT(2, r.nr);
 	ASSERT_EQ(0, gcarena_remember_some(&r, U64_MAX));
 	/* All spans of the first are taken: none of its objects moves. */
@@ -367,7 +378,7 @@ TEST_F_TIMEOUT(core, region_that_is_made_anew, 120)
 	populate(_metadata, w, MAX_NODES - 10, 0);
 	free_nodes(w, NONE, 90);
 	ASSERT_EQ(0, gcarena_remember_init(&r, &self->heap, 64, PLENTY));
-	ASSERT_EQ(0, gcarena_remember_choose(&r, U64_MAX, true));
+	choose_regions(&r);
 	ASSERT_LT(3, r.nr);
 	ASSERT_EQ(0, gcarena_remember_some(&r, U64_MAX));
 	memset(dirty, 0, sizeof(dirty));
@@ -403,7 +414,7 @@ TEST_F_TIMEOUT(core, too_many_cards, 60)
 	pick_roots(w, 0, 8);
 	collect(_metadata, w);
 	ASSERT_EQ(0, gcarena_remember_init(&r, &self->heap, NR_REGIONS, 20));
-	ASSERT_EQ(0, gcarena_remember_choose(&r, U64_MAX, true));
+	choose_regions(&r);
 	ASSERT_LT(0, r.nr);
 	ASSERT_EQ(0, gcarena_remember_some(&r, U64_MAX));
 	for (i = 0, n = 0; i < r.nr; i++) {
@@ -577,7 +588,7 @@ static void empty_amid(struct __test_metadata *_metadata, struct world *w, u64 *
 
 	ASSERT_EQ(0, gcarena_sweep_all(w->heap));
 	ASSERT_EQ(0, gcarena_remember_init(&r, w->heap, NR_REGIONS, PLENTY));
-	ASSERT_EQ(0, gcarena_remember_choose(&r, U64_MAX, true));
+	choose_regions(&r);
 	memset(dirty, 0, sizeof(dirty));
 	do {
 		ret = gcarena_remember_some(&r, 1 + next_random(&w->seed) % 200);
@@ -814,28 +825,33 @@ TEST_F_TIMEOUT(core, each_allocation_fails_once, 300)
 	EXPECT_LT(20, failed);
 }
 
+/* A heap that is large enough to have some. */
 TEST_F_TIMEOUT(core, killed_at_each_checkpoint, 120)
 {
 	struct world *w = &world;
-	u64 moved;
-	long n;
+	struct scattered s;
+	u64 moved = 0, used;
+	long n = 0;
 	int ret;
 
-	core_close(&self->heap);
-	for (n = 0; ; n++) {
-		ASSERT_EQ(0, core_open(&self->heap, RESERVE, RESERVE));
-		failing_world(_metadata, w, &self->heap);
-		core_kill_after = n;
-		ret = empty_some(_metadata, w, 100000, false, &moved);
+	world_open(_metadata, w, &self->heap, 31);
+	scatter(_metadata, &self->heap, &s, 0);
+	populate(_metadata, w, 1500, 2);
+	used = self->heap.used.bytes;
+	do {
+		core_kill_after = n++;
+		ret = empty_some(_metadata, w, U64_MAX, false, &moved);
 		core_kill_after = -1;
+		ASSERT_TRUE(!ret || ret == -EINTR);
+		ASSERT_EQ(used, self->heap.used.bytes);
 		all_live(w);
+		w->marked = false;	/* nor are these all there are */
 		check_world(_metadata, w);
-		if (!ret)
-			break;
-		ASSERT_EQ(-EINTR, ret);
-		core_close(&self->heap);
-	}
-	EXPECT_LT(0, n);
+	} while (ret);
+	EXPECT_LT(1, n);
+	EXPECT_LT(0, moved);
+	scattered = NULL;
+	free(s.roots);
 }
 
 TEST_HARNESS_MAIN

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Signals and collections. A process that is killed in the middle of a cycle leaves an
- * arena with everything in it; one that is stopped, or that takes signals all the time,
- * notices nothing: no object is lost, and no call ends with EINTR. A collection may also
- * be called from a signal handler, whatever stack that runs on.
+ * Signals and collections. A process that is killed in the middle of a cycle, or while
+ * objects move step by step, leaves an arena with everything in it; one that is stopped, or
+ * that takes signals all the time, notices nothing: no object is lost, and no call ends with
+ * EINTR. A collection may also be called from a signal handler, whatever stack that runs on.
  *
  * The heap is one long linked list, so that marking takes as long as it can and a
  * single lost object is seen. GCARENA_SEED repeats the moments.
@@ -24,6 +24,8 @@
 #define KILL_SECONDS	8
 #define KILL_ROUNDS_MIN	5
 #define KILL_ROUNDS_MAX	200
+#define SPARSE_NODES	6400
+#define NR_SOME		64
 #define STACK_BYTES	(256 * RAW_KIB)
 
 static void __attribute__((constructor)) need_device(void)
@@ -55,6 +57,16 @@ static void sleep_ns(__u64 ns)
 	nanosleep(&time, NULL);
 }
 
+static struct raw_allocator nodes_from(int fd, __u32 layout)
+{
+	struct raw_allocator from = { .fd = fd, .layout = layout };
+	struct raw_class_table classes;
+
+	if (!raw_classes(fd, &classes))
+		from.size_class = raw_class_of(&classes, NODE_BYTES);
+	return from;
+}
+
 /*
  * @nr nodes, newest first. The address is inverted: to the collector, a number. A wide
  * list has shortcuts: several threads can mark it.
@@ -62,14 +74,10 @@ static void sleep_ns(__u64 ns)
 static __u64 list_build(int fd, __u64 nr, bool wide)
 {
 	struct node **all = wide ? calloc(nr, sizeof(*all)) : NULL;
-	struct raw_class_table classes;
-	struct raw_allocator from = { .fd = fd };
+	struct raw_allocator from = nodes_from(fd, 0);
 	struct node *head = NULL, *node;
 	__u64 i;
 
-	if (raw_classes(fd, &classes))
-		return 0;
-	from.size_class = raw_class_of(&classes, NODE_BYTES);
 	for (i = 0; i < nr; i++) {
 		node = raw_new(&from);
 		if (!node)
@@ -105,11 +113,15 @@ static bool list_is_whole(const struct node *node, __u64 nr)
 /* What parent and child know of each other; in shared memory, and the only root. */
 struct board {
 	struct node *head;
+	struct node *sparse;	/* the next one; see evacuate_once() */
+	struct node *some[NR_SOME];	/* nodes of the list, far apart */
+	__u32 layout;		/* of nodes that may move; 0: none */
 	__u64 nr_nodes;
 	bool wide;
 	__u64 cycle_ns;
 	atomic_int stop;
 	atomic_int turns;
+	atomic_ulong moved;
 	int error;
 };
 
@@ -207,13 +219,79 @@ static int allocate_once(struct rawarena *arena, struct board *board)
 	return 0;
 }
 
+/* What is in there is changed when a node moves. */
+static int add_slots(int fd, const struct board *board)
+{
+	return raw_slots_add(fd, &board->head, 8) ?: raw_slots_add(fd, &board->sparse, 8) ?:
+	       raw_slots_add(fd, board->some, sizeof(board->some));
+}
+
+static void note_some(struct board *board)
+{
+	struct node *node;
+
+	for (node = board->head; node; node = node->next) {
+		if (node->number % (SPARSE_NODES / NR_SOME) == 0)
+			board->some[node->number / (SPARSE_NODES / NR_SOME)] = node;
+	}
+}
+
+/* A list at *@list with @gap times as much in between that nothing points to. */
+static bool list_build_sparse(int fd, struct board *board, struct node **list, __u64 nr, int gap)
+{
+	struct raw_allocator from = nodes_from(fd, board->layout);
+	struct node *node = NULL;
+	__u64 i;
+	int k;
+
+	*list = NULL;
+	for (i = 0; i < nr; i++) {
+		for (k = 0; k <= gap; k++) {
+			node = raw_new(&from);
+			if (!node)
+				return false;
+		}
+		node->number = i;
+		node->next = *list;
+		*list = node;
+	}
+	return !raw_release_all(fd);
+}
+
+/* A sparse list takes the place of the one that was there before, and is moved together. */
+static int evacuate_once(struct rawarena *arena, struct board *board)
+{
+	struct gcarena_collect collect = {
+		.size = sizeof(collect), .kind = GCARENA_COLLECT_EVACUATE,
+	};
+	__u64 begin = now_ns();
+
+	if (!list_build_sparse(arena->fd, board, &board->sparse, SPARSE_NODES, 9))
+		return 2;
+	board->head = board->sparse;
+	board->sparse = NULL;
+	note_some(board);
+	board->error = raw_collect(arena->fd, 0, NULL);
+	if (board->error)
+		return 3;
+	board->error = raw_ioctl(arena->fd, GCARENA_IOC_COLLECT, &collect);
+	if (board->error)
+		return 4;
+	board->cycle_ns = now_ns() - begin;
+	atomic_fetch_add(&board->moved, collect.moved_objects);
+	return list_is_whole(board->head, SPARSE_NODES) ? 0 : 6;
+}
+
 /* What a child does until it is told to stop; it says when it has done it once. */
 static int go_round(struct rawarena *arena, struct board *board, int ready,
 		    int (*once)(struct rawarena *arena, struct board *board))
 {
 	int ret;
 
-	if (rawarena_map(arena) || raw_roots_add(arena->fd, board, 8))
+	if (rawarena_map(arena))
+		return 1;
+	if (board->layout ? add_slots(arena->fd, board) :
+			    raw_roots_add(arena->fd, &board->head, 8))
 		return 1;
 	while (!atomic_load(&board->stop)) {
 		ret = once(arena, board);
@@ -241,6 +319,20 @@ static pid_t start_child(struct __test_metadata *_metadata, FIXTURE_DATA(killed)
 	return pid;
 }
 
+/* How many are not where the slots say? */
+static int count_lost(int fd, struct board *board)
+{
+	struct node *const *node;
+	int lost = 0;
+
+	for (node = board->some; node < board->some + NR_SOME; node++) {
+		if (*node && (raw_object(fd, (__u64)(uintptr_t)*node, NULL) ||
+			      (*node)->number % (SPARSE_NODES / NR_SOME)))
+			lost++;
+	}
+	return lost;
+}
+
 /* Nothing of the list is gone; the arena can be mapped, and nobody holds a lock. */
 static void expect_whole(struct __test_metadata *_metadata, FIXTURE_DATA(killed) * self)
 {
@@ -250,6 +342,7 @@ static void expect_whole(struct __test_metadata *_metadata, FIXTURE_DATA(killed)
 	ASSERT_EQ(0, raw_stats(self->arena.fd, &stats));
 	ASSERT_TRUE(list_is_whole(self->board->head, self->board->nr_nodes));
 	EXPECT_LE(self->board->nr_nodes, stats.heap_objects);
+	EXPECT_EQ(0, count_lost(self->arena.fd, self->board));
 	ASSERT_EQ(0, raw_object(self->arena.fd, (__u64)(uintptr_t)self->board->head,
 				NULL));
 	ASSERT_EQ(0, rawarena_unmap(&self->arena));
@@ -337,6 +430,33 @@ TEST_F_TIMEOUT(killed, while_several_mark, 150)
 	if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
 		EXPECT_LT(0ULL, stats.mark_shared);
 	expect_list_only(_metadata, self);
+}
+
+/* Objects move step by step, and who has asked for it is killed: the kernel goes on, or not. */
+TEST_F_TIMEOUT(killed, while_evacuating, 150)
+{
+	struct board *board = self->board;
+	struct gcarena_collect collect;
+	struct gcarena_stats stats;
+
+	ASSERT_EQ(0, raw_type_add(self->arena.fd, NODE_BYTES, 5, &board->layout));
+	ASSERT_EQ(0, raw_set(self->arena.fd, GCARENA_PARAM_COMPACT_BYTES, 8 * RAW_KIB, NULL));
+	board->nr_nodes = SPARSE_NODES;
+	ASSERT_TRUE(list_build_sparse(self->arena.fd, board, &board->head, SPARSE_NODES, 9));
+	ASSERT_EQ(0, rawarena_unmap(&self->arena));
+	kill_many(_metadata, self, evacuate_once);
+	EXPECT_LT(0UL, atomic_load(&board->moved));
+	/* Nothing is left behind of a list that was being built. */
+	board->sparse = NULL;
+	ASSERT_EQ(0, rawarena_map(&self->arena));
+	ASSERT_EQ(0, add_slots(self->arena.fd, board));
+	ASSERT_EQ(0, raw_collect(self->arena.fd, 0, &collect));
+	EXPECT_EQ(board->nr_nodes, collect.live_objects);
+	ASSERT_EQ(0, raw_stats(self->arena.fd, &stats));
+	TH_LOG("%lu objects moved by the living, %llu in all", atomic_load(&board->moved),
+	       stats.moved_objects);
+	EXPECT_LE(atomic_load(&board->moved), stats.moved_objects);
+	EXPECT_TRUE(list_is_whole(board->head, board->nr_nodes));
 }
 
 TEST_F_TIMEOUT(killed, while_allocating, 150)

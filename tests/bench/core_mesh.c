@@ -184,9 +184,10 @@ static unsigned int compact_in_steps(const struct object *objects, size_t nr)
 	u64 moved;
 
 	do {
-		if (gcarena_remember_init(&r, &heap, MAX_REGIONS, U32_MAX) ||
-		    gcarena_remember_choose(&r, BUDGET * 64, true))
+		if (gcarena_remember_init(&r, &heap, MAX_REGIONS, U32_MAX))
 			bench_die("out of memory");
+		while (gcarena_remember_choose(&r, BUDGET * 64, true, U32_MAX))
+			;
 		for (moved = 0; r.next < r.nr;)
 			moved += empty_some(&r, objects, nr);
 		gcarena_remember_destroy(&r);

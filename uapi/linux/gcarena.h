@@ -519,7 +519,9 @@ enum gcarena_collect_kind {
  *
  * When COMPACT fails with ENOMEM, EINTR, or with EFAULT because a precise slot cannot be
  * written, either the collection has failed as above, or it was completed, and all objects
- * are where they were. &struct gcarena_stats.moves tells of moves for certain.
+ * are where they were. &struct gcarena_stats.moves tells of moves for certain. When EVACUATE
+ * fails, what has moved has moved: with ENOMEM also because an allocation that found no
+ * memory needed that which it was to move to. Killed, it is left to the kernel's own threads.
  */
 struct gcarena_collect {
 	__u32 size;
