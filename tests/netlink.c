@@ -394,7 +394,10 @@ TEST(a_worker_compacts)
 TEST(a_worker_evacuates)
 {
 	struct pair { struct pair *next; void *unused; } *p, *list;
-	gca_arena *arena = gca_open(NULL);
+	struct gca_options options = {
+		.size = sizeof(options), .gc_percent = GCA_GC_PERCENT_OFF,
+	};
+	gca_arena *arena = gca_open(&options);
 	struct nl_seen seen = { };
 	gca_type *type;
 	uint32_t id;
