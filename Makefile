@@ -254,8 +254,9 @@ check-vm:
 # The tests with the verifier and all zeal modes on; see tests/README.md. zeal_compact leaves
 # explicit roots alone: who has no others would do the same twice. verify sets its own modes,
 # evacuate says when objects move, and fault_nth needs another kernel.
-EXPLICIT_ROOTS := abi_alloc abi_matrix abi_torn collect_kinds dirty_io lib_graphs memory_limit \
-		  minor mmap_abuse netlink_events parallel permanent quiet tool tool_views trace
+EXPLICIT_ROOTS := abi_alloc abi_matrix abi_fields abi_commands abi_torn collect_kinds dirty_io \
+		  lib_graphs memory_limit minor mmap_abuse netlink_events parallel permanent \
+		  quiet tool tool_views trace
 ZEAL    = $(or $(TESTS_ONLY),$(notdir $(TESTS)))
 COMPACT = $(filter-out $(EXPLICIT_ROOTS) verify evacuate fault_nth,$(ZEAL))
 
