@@ -17,6 +17,7 @@
 
 #include "fuzz/canary.h"
 #include "fuzz/shared.h"
+#include "lib/nl.h"
 #include "lib/rawarena.h"
 #include "lib/rng.h"
 
@@ -39,6 +40,7 @@ struct canary {
 	_Atomic uint64_t beats, collections;
 	uint64_t seen, seen_at;
 	pid_t pid;
+	uint32_t id;
 };
 
 static struct canary *canary;
@@ -185,6 +187,7 @@ static void open_arena(void)
 	ret = ret ? ret : raw_roots_add(arena.fd, lists, sizeof(lists));
 	if (ret)
 		give_up("no arena: %s", strerror(-ret));
+	canary->id = nl_arena_id(arena.fd);
 	allocator.fd = arena.fd;
 	allocator.size_class = raw_class_of(&classes, sizeof(struct node));
 	allocator.layout = GCARENA_LAYOUT_CONSERVATIVE;
@@ -252,6 +255,12 @@ const char *canary_complaint(struct canary *c)
 uint64_t canary_collections(const struct canary *c)
 {
 	return c->collections;
+}
+
+void canary_tell(const struct canary *c, struct shared *shared)
+{
+	shared->canary = c->id;
+	shared->canary_pid = c->pid;
 }
 
 void canary_stop(struct canary *c)

@@ -29,6 +29,7 @@
 #include "fuzz/ops.h"
 #include "fuzz/round.h"
 #include "fuzz/watch.h"
+#include "lib/nl.h"
 
 #define CGROUP		"/sys/fs/cgroup/abi_fuzz"
 #define ROUND_MS	120000	/* a round that is slow, but gets on, is cut short then */
@@ -258,6 +259,9 @@ static void report(const struct run *run)
 	printf(", %llu collections, %llu timed out; canary: %llu collections",
 	       (unsigned long long)s->collections, (unsigned long long)s->timeouts,
 	       (unsigned long long)canary_collections(run->canary));
+	printf("; netlink: %llu messages, %llu events, %llu malformed requests",
+	       (unsigned long long)s->messages, (unsigned long long)s->events,
+	       (unsigned long long)s->malformed);
 	if (run->cut_short || run->killed)
 		printf("; %llu rounds cut short, %llu killed",
 		       (unsigned long long)run->cut_short, (unsigned long long)run->killed);
@@ -267,17 +271,26 @@ static void report(const struct run *run)
 	fflush(stdout);
 }
 
+static void report_errors(const char *what, const char *name, const _Atomic uint32_t *results)
+{
+	unsigned int error;
+
+	printf("# %s%-11s", what, name);
+	for (error = 0; error < NR_ERRORS; error++)
+		if (results[error])
+			printf(" %s %u", error ? strerrorname_np(error) : "ok", results[error]);
+	printf("\n");
+}
+
 static void report_results(const struct shared *s)
 {
-	unsigned int cmd, error;
+	unsigned int cmd;
 
-	for (cmd = 0; cmd < NR_COMMANDS; cmd++) {
-		printf("# %-9s", command_name(_IO(GCARENA_IOC_TYPE, cmd)));
-		for (error = 0; error < NR_ERRORS; error++)
-			if (s->results[cmd][error])
-				printf(" %s %u", error ? strerrorname_np(error) : "ok",
-				       s->results[cmd][error]);
-		printf("\n");
+	for (cmd = 0; cmd < NR_COMMANDS; cmd++)
+		report_errors("", command_name(_IO(GCARENA_IOC_TYPE, cmd)), s->results[cmd]);
+	for (cmd = 0; cmd < NR_REQUESTS; cmd++) {
+		report_errors("do   ", request_name(cmd), s->answers[0][cmd]);
+		report_errors("dump ", request_name(cmd), s->answers[1][cmd]);
 	}
 }
 
@@ -358,7 +371,9 @@ int fuzz(const struct fuzz_options *options)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	make_cgroup(options);
 	kernel_log_begin();
+	nl_family();	/* asked for once: the rounds inherit the answer */
 	run.canary = canary_start();
+	canary_tell(run.canary, run.shared);
 	run.references = quiet_references();
 	run_rounds(&run);
 	canary_stop(run.canary);

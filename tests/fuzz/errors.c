@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which errors each call may give, as linux/gcarena.h documents them. EINTR is in no
- * list: the header gives it to callers that are being killed, and these never see it.
+ * Which errors each call may give, as linux/gcarena.h and linux/gcarena_netlink.h document
+ * them. EINTR is in no list: the headers give it to callers that are being killed, and
+ * these never see it.
  */
 #include <string.h>
+#include <linux/gcarena_netlink.h>
 
 #include "fuzz/sys.h"
 #include "fuzz/world.h"
@@ -70,6 +72,52 @@ bool command_may_fail(unsigned int cmd, int error)
 		return error == ENOTTY;
 	return contains(common, error) || contains(own[_IOC_NR(cmd)], error);
 }
+
+/* ---- Netlink ----------------------------------------------------------- */
+
+/* The last two when the socket's receive buffer is full. */
+static const int any_request[] = { EINVAL, ERANGE, ENOMEM, EAGAIN, ENOBUFS, 0 };
+
+/* In dumps, EBUSY is also for a socket that is in the middle of one. */
+static const struct request {
+	const char *name;
+	int own[2][MAX_OWN];	/* do, dump */
+} requests[NR_REQUESTS] = {
+	[GCARENA_CMD_UNSPEC] = { "unspec", { { EOPNOTSUPP }, { EOPNOTSUPP } } },
+	[GCARENA_CMD_ARENA_GET] = { "ARENA_GET", { { ENOENT, EPERM }, { ENOENT, EBUSY } } },
+	[GCARENA_CMD_ARENA_SET] = {
+		"ARENA_SET", { { ENOENT, EPERM, EBUSY, ENXIO }, { EOPNOTSUPP } }
+	},
+	[GCARENA_CMD_COLLECT] = {
+		"COLLECT", { { ENOENT, EPERM, ENXIO, EOPNOTSUPP }, { EOPNOTSUPP } }
+	},
+	[GCARENA_CMD_STATS_GET] = { "STATS_GET", { { ENOENT, EPERM, EBUSY }, { EBUSY } } },
+	[GCARENA_CMD_CLASSES_GET] = {
+		"CLASSES_GET", { { EOPNOTSUPP }, { ENOENT, EPERM, EBUSY } }
+	},
+	[GCARENA_CMD_SPANS_GET] = {
+		"SPANS_GET", { { EOPNOTSUPP }, { ENOENT, EPERM, EBUSY } }
+	},
+	[NR_REQUESTS - 1] = { "unknown", { { EOPNOTSUPP }, { EOPNOTSUPP } } },
+};
+
+unsigned int request_index(unsigned int cmd)
+{
+	return cmd < NR_REQUESTS ? cmd : NR_REQUESTS - 1;
+}
+
+const char *request_name(unsigned int cmd)
+{
+	return requests[request_index(cmd)].name;
+}
+
+bool request_may_fail(unsigned int cmd, bool dump, int error)
+{
+	return contains(any_request, error) ||
+	       contains(requests[request_index(cmd)].own[dump], error);
+}
+
+/* ---- Other calls ------------------------------------------------------- */
 
 /* A call other than a command, but one that gets into the module. */
 void check_call(const char *name, long ret, const int *allowed)

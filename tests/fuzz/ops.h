@@ -71,6 +71,13 @@ long op_splice(struct worker *w);
 long op_direct(struct worker *w);
 long op_futex(struct worker *w);
 
+/* netlink.c: the generic netlink family */
+long op_nl_socket(struct worker *w);
+long op_nl_ask(struct worker *w);
+long op_nl_dump(struct worker *w);
+long op_nl_group(struct worker *w);
+long op_nl_read(struct worker *w);
+
 /* process.c: threads, processes, signals */
 long op_fork(struct worker *w);
 long op_exec(struct worker *w);

@@ -119,9 +119,10 @@ static unsigned long fork_flags(struct worker *w)
 {
 	static const unsigned long flags[] = {
 		CLONE_FILES, CLONE_PARENT, CLONE_NEWPID, CLONE_VFORK, CLONE_NEWUSER | CLONE_NEWPID,
+		CLONE_NEWUSER | CLONE_NEWNET,
 	};
 
-	return one_in(w, DICE_HOSTILE, 3) ? flags[below(w, DICE_HOSTILE, 5)] : 0;
+	return one_in(w, DICE_HOSTILE, 3) ? flags[below(w, DICE_HOSTILE, 6)] : 0;
 }
 
 long op_fork(struct worker *w)

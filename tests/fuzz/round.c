@@ -31,21 +31,22 @@ static void limit(int resource, rlim_t value)
 	setrlimit(resource, &rlimit);
 }
 
-/* Some rounds run without privileges, as programs mostly do. */
-static void drop_privileges(struct rng *rng)
+/* Some rounds run without privileges, as programs mostly do. Returns whether this one does. */
+static bool drop_privileges(struct rng *rng)
 {
 	limit(RLIMIT_NOFILE, SHARED_FD / 2);
 	limit(RLIMIT_CORE, rng_below(rng, 8) ? 0 : MIB);
 	limit(RLIMIT_FSIZE, MIB);
 	limit(RLIMIT_STACK, MIB);
 	if (geteuid() || rng_below(rng, 3))
-		return;
+		return false;
 	limit(RLIMIT_NPROC, 256);
 	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
 	    setresuid(NOBODY, NOBODY, NOBODY))
 		_exit(1);
 	/* For ptrace() and the like among ourselves. */
 	prctl(PR_SET_DUMPABLE, 1);
+	return true;
 }
 
 static void no_terminal(void)
@@ -144,7 +145,7 @@ void round_run(struct shared *shared, const struct program *p, bool coverage)
 	world_init(shared, p);
 	for (i = 0; coverage && i < p->nr_threads; i++)
 		coverage_prepare(&coverages[i]);
-	drop_privileges(&rng);
+	shared->stranger = drop_privileges(&rng);
 	for (i = 0; i < p->nr_threads; i++)
 		world.workers[i].progress = &shared->progress[i];
 	scribble_start();

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "fuzz/kcov.h"
+#include "fuzz/netlink.h"
 #include "fuzz/ops.h"
 #include "fuzz/sys.h"
 #include "fuzz/world.h"
@@ -44,6 +45,8 @@ void world_init(struct shared *shared, const struct program *p)
 		world.arenas[i].fd = -1;
 	for (i = 0; i < NR_FILES; i++)
 		world.files[i] = -1;
+	for (i = 0; i < NR_SOCKETS; i++)
+		world.sockets[i] = -1;
 	world.alone = p->nr_threads == 1;
 	scratch_map();
 	handle_faults();
@@ -72,7 +75,7 @@ void fill_arena(struct arena *arena, struct rng *rng)
 	arena->reserve = create.reserve;
 }
 
-/* Something to start with: arenas, mostly mapped, and other files. */
+/* Something to start with: arenas, mostly mapped, sockets and other files. */
 void world_fill(uint64_t setup)
 {
 	struct rng rng;
@@ -92,6 +95,7 @@ void world_fill(uint64_t setup)
 		world.files[4] = pair[0];
 		world.files[5] = pair[1];
 	}
+	open_socket(&world.sockets[0], &rng);
 }
 
 static void begin(struct worker *w, const struct op *op)

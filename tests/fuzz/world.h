@@ -37,6 +37,8 @@
 #define NR_RANGES	8
 #define NR_HELD		16
 #define NR_PIDS		2
+#define NR_SOCKETS	3
+#define NR_NUMBERS	6
 #define MAX_DEPTH	2	/* of fork() in fork() */
 #define NR_WORKERS	(2 * PROGRAM_THREADS)	/* each thread has one CLONE_VM child */
 
@@ -111,6 +113,8 @@ struct scribble {
 
 /**
  * struct world - everything a round has
+ * @sockets: of generic netlink
+ * @numbers: of arenas that are there, or were
  * @generation: counts the calls that may take spans away from threads
  * @alone: there never was another thread or process
  */
@@ -119,6 +123,8 @@ struct world {
 	const struct program *program;
 	struct arena arenas[NR_ARENAS];
 	_Atomic int files[NR_FILES];
+	_Atomic int sockets[NR_SOCKETS];
+	_Atomic uint32_t numbers[NR_NUMBERS];
 	_Atomic uint64_t objects[NR_OBJECTS];
 	_Atomic uint32_t layouts[NR_LAYOUTS];
 	struct range ranges[NR_RANGES];
@@ -174,6 +180,7 @@ void handle_faults(void);
 
 /* errors.c */
 bool command_may_fail(unsigned int cmd, int error);
+bool request_may_fail(unsigned int cmd, bool dump, int error);	/* of netlink */
 void check_call(const char *name, long ret, const int *allowed);
 
 #define CHECK_CALL(name, ret, ...)						\

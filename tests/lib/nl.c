@@ -12,7 +12,6 @@
 
 #define RECEIVE_BYTES	(128 * 1024)
 
-static _Alignas(8) __thread char received[RECEIVE_BYTES];
 static __thread uint32_t sequence;
 
 int nl_open(void)
@@ -159,10 +158,14 @@ static bool take(const struct nlmsghdr *header, nl_fn *fn, void *data, struct nl
 	return false;
 }
 
-/* As nl_receive_some(), and tell whether the answer has ended. */
+/*
+ * As nl_receive_some(), and tell whether the answer has ended. The room is on the stack:
+ * thread-local storage would lie there in every thread of every program.
+ */
 static int receive(int fd, int flags, nl_fn *fn, void *data, struct nl_result *result,
 		   bool *ended)
 {
+	_Alignas(8) char received[RECEIVE_BYTES];
 	const struct nlmsghdr *header = (const void *)received;
 	ssize_t bytes = recv(fd, received, sizeof(received), flags);
 	int nr = 0;

@@ -21,7 +21,10 @@ struct nl_request {
 	char room[NL_ROOM] __attribute__((aligned(8)));
 };
 
-/* A message that came in. Attributes are found by number; they lie in the socket. */
+/*
+ * A message that came in. Attributes are found by number; they are valid until the
+ * function returns that the message is given to.
+ */
 struct nl_message {
 	uint16_t type;
 	uint16_t flags;

@@ -37,11 +37,13 @@
  * ERANGE     a number of an arena or a process is 0; a flag has a value
  * ENOENT     there is no such arena, or no process of that number has one
  * EPERM      the caller may not trace the owner; a limit above the administrator's bound
- * EBUSY      see above
+ * EBUSY      see above; a dump: the socket is in the middle of another one
  * ENXIO      SET, COLLECT: the arena was not created, or no process maps it (COLLECT)
  * EOPNOTSUPP unknown kind of collection, or MAJOR; COMPACT and EVACUATE of an arena with
  *            GCARENA_ROOTS_EXPLICIT
  * ENOMEM     no memory
+ * EAGAIN     the answer finds no room in the socket's receive buffer. What was asked for
+ *            has been done. A dump: ENOBUFS, and it goes on as there is room
  * ========== ================================================================
  */
 
