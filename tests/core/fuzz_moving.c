@@ -286,6 +286,16 @@ static int choose_any(void)
 	return 0;
 }
 
+static int choose_worthy(u32 most)
+{
+	int ret;
+
+	do {
+		ret = gcarena_remember_choose(&regions, most ? U64_MAX : 100000, most == 2, 1000);
+	} while (ret == -EAGAIN);
+	return ret;
+}
+
 static void emptying_begin(void)
 {
 	u32 most = fuzz_below(&in, 3), max_cards = fuzz_below(&in, 4) ? 10000 : 12;
@@ -295,8 +305,7 @@ static void emptying_begin(void)
 		return;
 	ret = gcarena_remember_init(&regions, &heap, 1 + fuzz_below(&in, 12), max_cards);
 	if (!ret)
-		ret = fuzz_below(&in, 2) ? choose_any() :
-		      gcarena_remember_choose(&regions, most ? U64_MAX : 100000, most == 2);
+		ret = fuzz_below(&in, 2) ? choose_any() : choose_worthy(most);
 	memset(dirty, 0, sizeof(dirty));
 	emptying = true;
 	ready = false;
