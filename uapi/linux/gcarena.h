@@ -468,7 +468,7 @@ enum gcarena_collect_kind {
 
 /* Give all empty chunks back to the system, also those the heap will need soon. */
 #define GCARENA_COLLECT_RELEASE	(1U << 0)
-/* Then make all objects permanent that are left (GCARENA_IOC_PERMANENT). Not with MAJOR. */
+/* Then make all objects permanent that are left (GCARENA_IOC_PERMANENT). FULL, MINOR, COMPACT. */
 #define GCARENA_COLLECT_PERMANENT	(1U << 1)
 
 /**
@@ -493,7 +493,7 @@ enum gcarena_collect_kind {
  * mode. No signal is sent, and no system call is interrupted: threads that sleep
  * in one are left asleep.
  *
- * Errors besides the common ones: EOPNOTSUPP unknown @kind, or MAJOR with
+ * Errors besides the common ones: EOPNOTSUPP unknown @kind, or MAJOR or EVACUATE with
  * GCARENA_COLLECT_PERMANENT; ENOMEM, EINTR with that: no object was made permanent, but the
  * collection may have been completed; ETIMEDOUT a thread did
  * not stop in time: within 10 s, or what the module parameter ``stop_timeout_ms`` says (an
