@@ -87,12 +87,13 @@ static void minor_workload(void)
 	size_t nr = bench_arg_number("mib", 64) * MIB / sizeof(struct minor_node), i;
 	unsigned long per_mille = bench_arg_number("per_mille", 10);
 	struct minor_node **node = bench_hidden_alloc(nr * sizeof(*node));
-	gca_type *type = GCA_TYPE(struct minor_node, next);
 	struct gca_stats before;
 	double full, minor;
+	gca_type *type;
 
 	contender_init();
 	contender_auto_collect(false);
+	type = GCA_TYPE(struct minor_node, next);
 	for (i = 0; i < nr; i++) {
 		node[i] = gca_new(type);
 		if (!node[i])
