@@ -95,6 +95,7 @@ static void fill_phases(const struct gcarena_counters *c, struct gcarena_stats *
 void gcarena_stats_fill(struct gcarena *arena, struct gcarena_stats *stats)
 {
 	lockdep_assert_held(&arena->lock);
+	stats->dirty_method = arena->dirty_method;
 	if (!gcarena_is_created(arena))
 		return;
 	fill_heap(&arena->heap, stats);

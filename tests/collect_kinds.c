@@ -20,6 +20,7 @@
 #define KIB		1024UL
 #define MIB		(1024 * KIB)
 #define NR_OLD		40000UL
+#define PAGE		4096UL
 
 static void __attribute__((constructor)) need_root(void)
 {
@@ -181,6 +182,113 @@ TEST_F_TIMEOUT(kinds, phases_are_counted, 120)
 	EXPECT_EQ(before.last_stop_total_ns, after.last_stop_total_ns);
 	EXPECT_EQ(before.dirty_passes + 1, after.dirty_passes);
 	EXPECT_LT(before.pause_total_ns, after.pause_total_ns);
+}
+
+/* Of the collections between: stops, roots and marking are parts of the pauses. */
+static void expect_parts(struct __test_metadata *_metadata, const struct gcarena_stats *before,
+			 const struct gcarena_stats *after)
+{
+	uint64_t stop = after->stop_total_ns - before->stop_total_ns;
+	uint64_t mark = after->mark_total_ns - before->mark_total_ns;
+	uint64_t root = after->root_total_ns - before->root_total_ns;
+
+	EXPECT_LT(0, after->stop_last_ns);
+	EXPECT_LE(after->stop_last_ns, stop);
+	EXPECT_LE(after->stop_last_ns, after->stop_max_ns);
+	EXPECT_LE(after->stop_max_ns, after->stop_total_ns);
+	EXPECT_LT(0, mark);
+	EXPECT_LE(stop + mark + root, after->pause_total_ns - before->pause_total_ns);
+	EXPECT_LT(0, after->mark_stack_peak);
+	EXPECT_GE(16 * NR_OLD, after->mark_stack_peak);
+}
+
+/* Looks for written pages: how many, how long, what they found. */
+static void expect_looks(struct __test_metadata *_metadata, const struct gcarena_stats *before,
+			 const struct gcarena_stats *after)
+{
+	uint64_t looks = after->dirty_passes - before->dirty_passes;
+	uint64_t pages = after->dirty_pages_total - before->dirty_pages_total;
+
+	EXPECT_EQ(looks > 0, after->dirty_total_ns > before->dirty_total_ns);
+	EXPECT_LE(looks ? after->dirty_pages_last : 0, pages);
+	EXPECT_GE(looks * after->backing_bytes / PAGE, pages);
+}
+
+TEST_F_TIMEOUT(kinds, counters_are_plausible, 120)
+{
+	static const enum gca_kind kinds[] = {
+		GCA_MAJOR, GCA_MINOR, GCA_MAJOR, GCA_FULL, GCA_COMPACT,
+	};
+	struct gcarena_stats before, after;
+	size_t i;
+
+	ASSERT_TRUE(grow(self->arena, &self->list, NR_OLD));
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		uint64_t live = NR_OLD + 5 * (i + 1);
+
+		ASSERT_TRUE(grow(self->arena, &self->list, 5));
+		before = raw_stats_of(gca_fd(self->arena));
+		ASSERT_EQ(0, gca_collect_in(self->arena, kinds[i], NULL));
+		after = raw_stats_of(gca_fd(self->arena));
+		EXPECT_EQ(live, after.last_live_objects);
+		EXPECT_EQ(64 * live, after.last_live_bytes);
+		expect_parts(_metadata, &before, &after);
+		expect_looks(_metadata, &before, &after);
+		EXPECT_EQ(kinds[i] == GCA_COMPACT,
+			  after.compact_total_ns > before.compact_total_ns);
+		EXPECT_EQ(before.rounds == after.rounds ? before.rounds_last
+							: after.rounds - before.rounds,
+			  after.rounds_last);
+	}
+	EXPECT_EQ(NR_OLD + 5 * ARRAY_SIZE(kinds), length(self->list));
+}
+
+TEST_F_TIMEOUT(kinds, written_pages_are_counted, 120)
+{
+	enum { WRITTEN = 7 };
+	struct gcarena_stats before, after;
+	void **node;
+	size_t i;
+
+	ASSERT_TRUE(grow(self->arena, &self->list, NR_OLD));
+	before = raw_stats_of(gca_fd(self->arena));
+	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_MAJOR, NULL));
+	after = raw_stats_of(gca_fd(self->arena));
+	EXPECT_LE(64 * NR_OLD / PAGE, after.dirty_pages_total - before.dirty_pages_total);
+	/* Nodes that lie far enough apart are on different pages. */
+	for (i = 0, node = self->list; i < WRITTEN * 2 * (PAGE / 64); i++, node = node[0])
+		if (i % (2 * (PAGE / 64)) == 0)
+			((volatile uint64_t *)node)[2] = i;
+	before = after;
+	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_MINOR, NULL));
+	after = raw_stats_of(gca_fd(self->arena));
+	EXPECT_EQ(WRITTEN, after.dirty_pages_last);
+	EXPECT_EQ(before.dirty_pages_total + WRITTEN, after.dirty_pages_total);
+}
+
+/* Statistics and INFO agree, whoever asks; what an arena was opened with it keeps. */
+TEST_F(kinds, dirty_method_is_told)
+{
+	struct gca_stats stats = { .size = sizeof(stats) };
+	struct gcarena_info info, other_info;
+	int other;
+
+	ASSERT_TRUE(param_set("refault", !variant->refault));
+	other = raw_open();
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, raw_info(gca_fd(self->arena), &info));
+	ASSERT_EQ(0, raw_info(other, &other_info));
+	ASSERT_EQ(0, gca_read_stats_in(self->arena, &stats));
+	EXPECT_EQ(info.dirty_method, raw_stats_of(gca_fd(self->arena)).dirty_method);
+	EXPECT_EQ(info.dirty_method, stats.dirty_method);
+	EXPECT_EQ(other_info.dirty_method, raw_stats_of(other).dirty_method);
+	EXPECT_EQ(GCARENA_DIRTY_REFAULT,
+		  variant->refault ? info.dirty_method : other_info.dirty_method);
+	close(other);
+	/* Where the kernel has no other way, both do that. */
+	if (info.dirty_method != other_info.dirty_method)
+		EXPECT_EQ(GCARENA_DIRTY_PTE,
+			  variant->refault ? other_info.dirty_method : info.dirty_method);
 }
 
 /* ---- While other threads are at work ------------------------------------------------------ */

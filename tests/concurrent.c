@@ -9,6 +9,7 @@
  * gets in between at every place there is. GCARENA_SEED repeats the random program.
  */
 #include <kselftest_harness.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -709,6 +710,123 @@ TEST_F_TIMEOUT(background, the_mapping_goes, 300)
 	EXPECT_EQ(before.cycles_aborted + 1, stats.cycles_aborted);
 	EXPECT_EQ(before.cycles, stats.cycles);
 	EXPECT_EQ(before.total_freed_objects, stats.total_freed_objects);
+}
+
+/* ---- How much of the processors it takes --------------------------------------------------- */
+
+/* Nothing is asked of the arena meanwhile: whoever wants its lock cuts a slice short. */
+static bool wait_for_event(gca_arena *arena, struct gcarena_event *event)
+{
+	struct pollfd fd = { .fd = gca_fd(arena), .events = POLLIN };
+
+	do {
+		if (poll(&fd, 1, PATIENCE_S * 1000) != 1 ||
+		    read(fd.fd, event, sizeof(*event)) != sizeof(*event))
+			return false;
+	} while (event->kind != GCARENA_EVENT_CYCLE);
+	return true;
+}
+
+static void drain_events(gca_arena *arena)
+{
+	struct gcarena_event event;
+
+	while (read(gca_fd(arena), &event, sizeof(event)) > 0)
+		;
+}
+
+/* What a cycle took from here on, by the collector's own clock. */
+struct share {
+	uint64_t traced_ns, wall_ns;	/* wall: without the stops */
+};
+
+/* The program stands idle while a cycle goes on at @percent of all processors. */
+static bool measure_share(gca_arena *arena, long percent, struct share *share)
+{
+	struct gcarena_stats before, after;
+	struct gcarena_event event;
+	uint64_t start;
+
+	if (!param_set("background_cpu_percent", percent))
+		return false;
+	start = now_ns();
+	before = raw_stats_of(gca_fd(arena));
+	if (!wait_for_event(arena, &event))
+		return false;
+	after = raw_stats_of(gca_fd(arena));
+	share->traced_ns = after.concurrent_ns - before.concurrent_ns;
+	share->wall_ns = event.time_ns - start - (after.pause_total_ns - before.pause_total_ns);
+	return after.cycles_concurrent == before.cycles_concurrent + 1;
+}
+
+static void expect_share(struct __test_metadata *_metadata, long percent,
+			 const struct share *share)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	long most = percent * cpus;	/* of one processor */
+
+	TH_LOG("%ld %% of %ld processors: traced for %llu us of %llu us", percent, cpus,
+	       (unsigned long long)share->traced_ns / 1000,
+	       (unsigned long long)share->wall_ns / 1000);
+	EXPECT_LT(0, share->traced_ns);
+	/*
+	 * After each slice there is the rest that is due, but for the last rounds. The kernel
+	 * sleeps up to twice as long as is asked for, so that it may be far more.
+	 */
+	EXPECT_LE(share->traced_ns * 100 / most * 7 / 10, share->wall_ns);
+}
+
+/* In the middle of a cycle that one worker does, without helpers. */
+static bool begin_alone(FIXTURE_DATA(background) *self, long percent)
+{
+	/* To verify would take longer than all the rest. */
+	return params_set(&self->params, "mark_workers", 1) &&
+	       params_set(&self->params, "verify", 0) &&
+	       param_set("background_cpu_percent", percent) &&
+	       begin_cycle(self->arena, &self->list, &self->nodes);
+}
+
+/*
+ * What the worker takes for tracing is by its own clock, which goes on while others have the
+ * processor, and so does the rest that follows from it: load does not break the bound.
+ */
+TEST_F_TIMEOUT(background, takes_no_more_than_its_part, 300)
+{
+	static const long percents[] = { 10, 50 };
+	struct share share[2];
+	unsigned int i;
+
+	if (percents[0] * sysconf(_SC_NPROCESSORS_ONLN) >= 100)
+		SKIP(return, "that part of this machine is a whole processor");
+	/* So many that the rest which is due when it begins does not count. */
+	ASSERT_TRUE(list_grow(self->arena, &self->list, &self->nodes, 400000));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, gca_collect_in(self->arena, GCA_FULL, NULL));
+		ASSERT_TRUE(begin_alone(self, percents[0]));
+		drain_events(self->arena);
+		ASSERT_TRUE(measure_share(self->arena, percents[i], &share[i]));
+		expect_share(_metadata, percents[i], &share[i]);
+	}
+	/* And is it that parameter that makes it so? */
+	EXPECT_LT(share[0].traced_ns * share[1].wall_ns, share[1].traced_ns * share[0].wall_ns);
+	EXPECT_EQ(self->nodes, list_length(self->list));
+}
+
+/* Values that are none count as the nearest that is one; what is no number is refused. */
+TEST_F_TIMEOUT(background, percent_out_of_range, 300)
+{
+	struct share share;
+
+	ASSERT_TRUE(begin_alone(self, 0));
+	drain_events(self->arena);
+	ASSERT_TRUE(measure_share(self->arena, 0, &share));
+	expect_share(_metadata, 1, &share);
+	/* Times an even number of processors it would be nothing, in 32 bits. */
+	ASSERT_TRUE(begin_alone(self, 1));
+	drain_events(self->arena);
+	ASSERT_TRUE(measure_share(self->arena, 1L << 31, &share));
+	expect_share(_metadata, 100, &share);
+	EXPECT_FALSE(param_set("background_cpu_percent", -1));
 }
 
 TEST_HARNESS_MAIN

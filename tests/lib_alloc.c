@@ -519,6 +519,29 @@ TEST_F(heap, realloc_errors)
 	EXPECT_STREQ("still here", p);
 }
 
+/* ---- gca_read_stats ------------------------------------------------------------ */
+
+/* Compiled with the first gcarena.h: it gets what it knows, and nothing behind it. */
+TEST_F(heap, stats_of_an_older_program)
+{
+	const size_t first = offsetof(struct gca_stats, mark_shared) + sizeof(uint64_t);
+	struct gca_stats old, new;
+
+	memset(&old, 0xa5, sizeof(old));
+	old.size = first;
+	ASSERT_NE(NULL, gca_alloc_in(self->arena, 100));
+	ASSERT_EQ(0, gca_read_stats_in(self->arena, &old));
+	EXPECT_EQ(first, old.size);
+	EXPECT_EQ(1, old.heap_objects);
+	EXPECT_EQ(0xa5a5a5a5a5a5a5a5ULL, old.dirty_method);
+	EXPECT_EQ(0xa5a5a5a5a5a5a5a5ULL, old.quiet_faults);
+	read_stats(_metadata, self->arena, &new);
+	EXPECT_EQ(sizeof(new), new.size);
+	EXPECT_NE(0, new.dirty_method);
+	old.size = first - 1;
+	EXPECT_EQ(-EINVAL, gca_read_stats_in(self->arena, &old));
+}
+
 /* ---- gca_free -------------------------------------------------------------- */
 
 TEST_F(heap, free_small_and_large)

@@ -97,6 +97,37 @@ TEST_F(tool, stats)
 		    "stats @%u --interval 0.05 --count 2", self->id);
 }
 
+TEST_F_TIMEOUT(tool, stats_of_writes_and_moves, 60)
+{
+	struct gcarena_collect compact = {
+		.size = sizeof(compact), .kind = GCARENA_COLLECT_COMPACT,
+	};
+	struct gcarena_stats s;
+	char expected[256];
+
+	ASSERT_EQ(0, fill(&self->arena));
+	ASSERT_EQ(0, raw_ioctl(self->arena.fd, GCARENA_IOC_COLLECT, &compact));
+	EXPECT_EQ(0, tool_run(self->output, TOOL " collect --minor @%u", self->id));
+	EXPECT_EQ(0, tool_run(self->output, TOOL " collect --minor @%u", self->id));
+	ASSERT_EQ(0, raw_stats(self->arena.fd, &s));
+	ASSERT_LT(0, s.dirty_total_ns);
+	ASSERT_LT(0, s.compact_total_ns);
+	snprintf(expected, sizeof(expected), "('%s', %llu, %llu, %llu, %llu)\n",
+		 s.dirty_method == GCARENA_DIRTY_PTE ? "page tables" : "refault",
+		 s.dirty_passes, s.dirty_pages_last, s.dirty_pages_total, s.dirty_total_ns);
+	EXPECT_JSON(expected, false,
+		    "(v[0][\"dirty_method\"], v[0][\"dirty_passes\"], v[0][\"dirty_pages\"],"
+		    " v[0][\"dirty_pages_total\"], v[0][\"dirty_total_ns\"])",
+		    "stats @%u", self->id);
+	snprintf(expected, sizeof(expected), "[%llu, %llu, %llu, %llu, %llu, %llu, %llu, %llu]\n",
+		 s.cycles_compact, s.moves, s.moved_objects, s.moved_bytes, s.compact_total_ns,
+		 s.quiet_bytes, s.quiet_total, s.quiet_faults);
+	EXPECT_JSON(expected, false,
+		    "[v[0][k] for k in (\"num_compact_gc\", \"moves\", \"moved_objects\","
+		    " \"moved_bytes\", \"compact_total_ns\", \"quiet_bytes\", \"quiet_total\","
+		    " \"quiet_faults\")]", "stats @%u", self->id);
+}
+
 TEST_F_TIMEOUT(tool, set_and_collect, 60)
 {
 	struct gcarena_info info;

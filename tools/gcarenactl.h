@@ -137,6 +137,7 @@ extern const struct attributes parameter_attributes;
 extern const struct attributes identity_attributes;
 extern const char *const root_mode_names[];
 extern const char *const phase_names[];
+extern const char *const dirty_method_names[];
 
 struct output;
 

@@ -20,7 +20,7 @@
 
 const char *const root_mode_names[] = { "default", "auto", "explicit", "all", NULL };
 
-static const char *const dirty_method_names[] = { "none", "page tables", "refault", NULL };
+const char *const dirty_method_names[] = { "none", "page tables", "refault", NULL };
 const char *const phase_names[] = {
 	"idle", "stop", "mark", "sweep", "trace", "compact", NULL
 };

@@ -38,14 +38,17 @@ struct arena_view {
 	uint64_t pause_last_ns, pause_max_ns, pause_total_ns;
 	uint64_t mark_total_ns, root_total_ns, sweep_total_ns;
 	uint64_t stop_total_ns, stop_max_ns, stop_threads, stop_timeout_pid;
-	uint64_t num_minor_gc, old_objects, old_bytes, dirty_pages;
+	uint64_t num_minor_gc, old_objects, old_bytes;
+	uint64_t dirty_method, dirty_pages, dirty_pages_total, dirty_total_ns;
+	uint64_t num_compact_gc, moves, moved_objects, moved_bytes, compact_total_ns;
 	uint64_t young_objects, young_bytes, permanent_objects, permanent_bytes;
-	uint64_t clear_total_ns, root_stop_total_ns, last_stop_total_ns, gc_rounds;
+	uint64_t clear_total_ns, root_stop_total_ns, last_stop_total_ns, gc_rounds, gc_rounds_last;
 	uint64_t marked_objects, marked_bytes, dirty_passes, limit_exceeded, limit_throttled;
 	uint64_t num_concurrent_gc, concurrent_ns, assist_ns, pause_p99_ns;
 	uint64_t root_bytes, mark_stack_peak, mark_overflows, mark_workers, mark_shared;
 	/* what it is made of */
 	uint64_t owned_spans, huge_chunks, split_chunks;
+	uint64_t quiet_bytes, quiet_total, quiet_faults;
 };
 
 static const struct attribute stats_rows[] = {
@@ -96,11 +99,15 @@ static const struct attribute stats_rows[] = {
 	ATTRIBUTE(NS, arena_view, root_stop_total_ns, "stops for roots alone"),
 	ATTRIBUTE(NS, arena_view, last_stop_total_ns, "last stops"),
 	ATTRIBUTE(COUNT, arena_view, gc_rounds, "rounds"),
+	ATTRIBUTE(COUNT, arena_view, gc_rounds_last, "of the last"),
 	ATTRIBUTE(NS, arena_view, clear_total_ns, "clearing marks"),
 	ATTRIBUTE(COUNT, arena_view, marked_objects, "objects marked"),
 	ATTRIBUTE(BYTES, arena_view, marked_bytes, "bytes of them"),
 	ATTRIBUTE(COUNT, arena_view, dirty_passes, "looks for written pages"),
+	ATTRIBUTE(NS, arena_view, dirty_total_ns, "time of these"),
+	ATTRIBUTE(NAME, arena_view, dirty_method, "by", .names = dirty_method_names),
 	ATTRIBUTE(COUNT, arena_view, dirty_pages, "pages found written last"),
+	ATTRIBUTE(COUNT, arena_view, dirty_pages_total, "by all looks"),
 	ATTRIBUTE(NS, arena_view, sweep_total_ns, "sweeping"),
 	ATTRIBUTE(BYTES, arena_view, root_bytes, "roots read by the last"),
 	ATTRIBUTE(BYTES, arena_view, mark_stack_peak, "largest mark stack"),
@@ -110,6 +117,13 @@ static const struct attribute stats_rows[] = {
 
 	ATTRIBUTE(COUNT, arena_view, limit_exceeded, "times above the memory limit"),
 	ATTRIBUTE(COUNT, arena_view, limit_throttled, "put off, to save time"),
+
+	ATTRIBUTE(COUNT, arena_view, num_compact_gc, "compacting collections",
+		  .heading = "moving since the start"),
+	ATTRIBUTE(COUNT, arena_view, moves, "times that objects moved"),
+	ATTRIBUTE(COUNT, arena_view, moved_objects, "objects moved"),
+	ATTRIBUTE(BYTES, arena_view, moved_bytes, "bytes of them"),
+	ATTRIBUTE(NS, arena_view, compact_total_ns, "pauses for that"),
 
 	ATTRIBUTE(COUNT, arena_view, young_objects, "young objects", .heading = "regions"),
 	ATTRIBUTE(BYTES, arena_view, young_bytes, "bytes of them"),
@@ -122,6 +136,9 @@ static const struct attribute stats_rows[] = {
 		  .heading = "memory"),
 	ATTRIBUTE(COUNT, arena_view, huge_chunks, "chunks on a 2 MiB page"),
 	ATTRIBUTE(COUNT, arena_view, split_chunks, "chunks on small pages"),
+	ATTRIBUTE(BYTES, arena_view, quiet_bytes, "unmapped, as not written"),
+	ATTRIBUTE(COUNT, arena_view, quiet_total, "chunks unmapped so far"),
+	ATTRIBUTE(COUNT, arena_view, quiet_faults, "faults that mapped one"),
 };
 
 static const struct attributes stats_attributes = ATTRIBUTES(stats_rows);
@@ -147,6 +164,9 @@ static void view_heap(struct arena_view *view, const struct gcarena_stats *stats
 	view->permanent_bytes = stats->permanent_bytes;
 	view->huge_chunks = stats->huge_chunks;
 	view->split_chunks = stats->split_chunks;
+	view->quiet_bytes = stats->quiet_bytes;
+	view->quiet_total = stats->quiet_total;
+	view->quiet_faults = stats->quiet_faults;
 }
 
 static void view_allocation(struct arena_view *view, const struct gcarena_stats *stats)
@@ -204,7 +224,6 @@ static void view_collections(struct arena_view *view, const struct gcarena_stats
 	view->assist_ns = stats->assist_ns;
 	view->old_objects = stats->old_objects;
 	view->old_bytes = stats->old_bytes;
-	view->dirty_pages = stats->dirty_pages_last;
 	view->sweep_total_ns = stats->sweep_total_ns;
 	view->root_bytes = stats->root_bytes_last;
 	view->mark_stack_peak = stats->mark_stack_peak;
@@ -219,11 +238,29 @@ static void view_phases(struct arena_view *view, const struct gcarena_stats *sta
 	view->root_stop_total_ns = stats->root_stop_total_ns;
 	view->last_stop_total_ns = stats->last_stop_total_ns;
 	view->gc_rounds = stats->rounds;
+	view->gc_rounds_last = stats->rounds_last;
 	view->marked_objects = stats->marked_objects;
 	view->marked_bytes = stats->marked_bytes;
 	view->dirty_passes = stats->dirty_passes;
 	view->limit_exceeded = stats->limit_exceeded;
 	view->limit_throttled = stats->limit_throttled;
+}
+
+static void view_writes(struct arena_view *view, const struct gcarena_stats *stats)
+{
+	view->dirty_method = stats->dirty_method;
+	view->dirty_pages = stats->dirty_pages_last;
+	view->dirty_pages_total = stats->dirty_pages_total;
+	view->dirty_total_ns = stats->dirty_total_ns;
+}
+
+static void view_moves(struct arena_view *view, const struct gcarena_stats *stats)
+{
+	view->num_compact_gc = stats->cycles_compact;
+	view->moves = stats->moves;
+	view->moved_objects = stats->moved_objects;
+	view->moved_bytes = stats->moved_bytes;
+	view->compact_total_ns = stats->compact_total_ns;
 }
 
 static void view_fill(struct arena_view *view, const struct gcarena_stats *stats)
@@ -232,6 +269,8 @@ static void view_fill(struct arena_view *view, const struct gcarena_stats *stats
 	view_allocation(view, stats);
 	view_collections(view, stats);
 	view_phases(view, stats);
+	view_writes(view, stats);
+	view_moves(view, stats);
 }
 
 /* ---- Asking ------------------------------------------------------------- */

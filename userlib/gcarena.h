@@ -232,6 +232,12 @@ int gca_make_permanent(const void *p);
 
 #define GCA_PAUSE_BUCKETS	26	/* the last one has no upper bound */
 
+/* How minor collections find the pages that were written: see gcarena(4). */
+enum gca_dirty_method {
+	GCA_DIRTY_PTE = 1,	/* by the page tables' dirty bits */
+	GCA_DIRTY_REFAULT = 2,	/* by unmapping all pages, which fault when they are next used */
+};
+
 /* The names of Go's MemStats, where the meaning is the same. Bytes, counts, ns. */
 struct gca_stats {
 	size_t size;			/* sizeof(struct gca_stats) */
@@ -277,6 +283,13 @@ struct gca_stats {
 	uint64_t pauses[GCA_PAUSE_BUCKETS];
 	uint64_t mark_workers;		/* threads that traced in the last collection */
 	uint64_t mark_shared;		/* pieces of mark stack that they gave to each other */
+	uint64_t dirty_method;		/* enum gca_dirty_method: how dirty_pages are found */
+	uint64_t dirty_pages_total;	/* by all looks for them */
+	uint64_t dirty_total_ns;	/* that the looks took */
+	uint64_t compact_total_ns;	/* part of the pauses: moving objects */
+	uint64_t gc_rounds_last;	/* of the last concurrent collection */
+	/* memory that is unmapped because it was long not written: now; how often; and back */
+	uint64_t quiet_bytes, quiet_total, quiet_faults;
 };
 
 /*

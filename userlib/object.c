@@ -200,8 +200,29 @@ static void fill_stats(struct gca_stats *stats, const struct gcarena_stats *k)
 		.dirty_passes = k->dirty_passes,
 		.limit_exceeded = k->limit_exceeded,
 		.limit_throttled = k->limit_throttled,
+		.dirty_method = k->dirty_method,
+		.dirty_pages_total = k->dirty_pages_total,
+		.dirty_total_ns = k->dirty_total_ns,
+		.compact_total_ns = k->compact_total_ns,
+		.gc_rounds_last = k->rounds_last,
+		.quiet_bytes = k->quiet_bytes,
+		.quiet_total = k->quiet_total,
+		.quiet_faults = k->quiet_faults,
 	};
 	fill_pauses(stats, k);
+}
+
+/* The structure as it was first; what was appended is for those that have room for it. */
+#define FIRST_STATS	(offsetof(struct gca_stats, mark_shared) + sizeof(uint64_t))
+
+static void give_stats(struct gca_stats *to, const struct gcarena_stats *k)
+{
+	struct gca_stats stats;
+
+	fill_stats(&stats, k);
+	if (stats.size > to->size)
+		stats.size = to->size;
+	memcpy(to, &stats, stats.size);
 }
 
 GCA_PUBLIC int gca_read_stats_in(gca_arena *arena, struct gca_stats *stats)
@@ -209,7 +230,7 @@ GCA_PUBLIC int gca_read_stats_in(gca_arena *arena, struct gca_stats *stats)
 	struct gcarena_stats kernel = { .size = sizeof(kernel) };
 	int ret;
 
-	if (!stats || stats->size < sizeof(*stats))
+	if (!stats || stats->size < FIRST_STATS)
 		return gca_fail(GCA_OP_NONE, EINVAL);
 	arena = gca_arena_or_default(arena);
 	if (!arena)
@@ -217,7 +238,7 @@ GCA_PUBLIC int gca_read_stats_in(gca_arena *arena, struct gca_stats *stats)
 	gca_cache_flush(arena);
 	ret = gca_ioctl(arena, GCARENA_IOC_STATS, &kernel, GCA_OP_NONE);
 	if (!ret)
-		fill_stats(stats, &kernel);
+		give_stats(stats, &kernel);
 	return ret;
 }
 

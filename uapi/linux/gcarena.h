@@ -468,7 +468,7 @@ enum gcarena_collect_kind {
 
 /* Give all empty chunks back to the system, also those the heap will need soon. */
 #define GCARENA_COLLECT_RELEASE	(1U << 0)
-/* Then make all objects permanent that are left (GCARENA_IOC_PERMANENT). Not with MAJOR. */
+/* Then make all objects permanent that are left (GCARENA_IOC_PERMANENT). FULL, MINOR, COMPACT. */
 #define GCARENA_COLLECT_PERMANENT	(1U << 1)
 
 /**
@@ -493,7 +493,7 @@ enum gcarena_collect_kind {
  * mode. No signal is sent, and no system call is interrupted: threads that sleep
  * in one are left asleep.
  *
- * Errors besides the common ones: EOPNOTSUPP unknown @kind, or MAJOR with
+ * Errors besides the common ones: EOPNOTSUPP unknown @kind, or MAJOR or EVACUATE with
  * GCARENA_COLLECT_PERMANENT; ENOMEM, EINTR with that: no object was made permanent, but the
  * collection may have been completed; ETIMEDOUT a thread did
  * not stop in time: within 10 s, or what the module parameter ``stop_timeout_ms`` says (an
@@ -797,9 +797,11 @@ struct gcarena_name {
  * @limit_exceeded: times that memory was taken above GCARENA_PARAM_MEMORY_LIMIT
  * @limit_throttled: collections for its sake that did not happen, as too much time had been
  *	spent already
+ * @dirty_method: enum gcarena_dirty_method: how written pages are found, as in
+ *	&struct gcarena_info. No count, and as wide as one: all fields are alike to netlink
  *
- * Always works, on an arena not yet created too (all zero). Counters fit
- * together at one moment: the arena's lock is held.
+ * Always works, on an arena not yet created too (all zero, but for @dirty_method). Counters
+ * fit together at one moment: the arena's lock is held.
  */
 struct gcarena_stats {
 	__u32 size;
@@ -878,6 +880,7 @@ struct gcarena_stats {
 	__aligned_u64 permanent_bytes;
 	__aligned_u64 limit_exceeded;
 	__aligned_u64 limit_throttled;
+	__aligned_u64 dirty_method;
 };
 
 /* Bits of &struct gcarena_object.state */

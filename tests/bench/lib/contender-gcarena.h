@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "gcarena.h"
 #include "pauses.h"
@@ -41,23 +42,47 @@ static inline void contender_set_workers(void)
 	atexit(contender_reset_workers);
 }
 
-/* An arena that nobody tracks writes of has neither minor nor concurrent collections. */
+static inline struct gca_stats contender_stats(void)
+{
+	struct gca_stats stats = { .size = sizeof(stats) };
+	int err = gca_read_stats(&stats);
+
+	if (err)
+		bench_die("cannot read statistics: %s", gca_strerror(err));
+	return stats;
+}
+
+/*
+ * What the default arena is opened with:
+ *
+ *	tracking=off	nobody tracks writes: neither minor nor concurrent collections
+ *	concurrent=off	no concurrent ones
+ *	refault=on	written pages are found by refaulting, as where the kernel cannot read
+ *			dirty bits, and all collections happen that happen with those
+ */
 static inline void contender_init(void)
 {
-	bool tracking = !bench_arg_is("tracking", "off");
+	bool refault = bench_arg_is("refault", "on"), tracking = !bench_arg_is("tracking", "off");
 	bool concurrent = tracking && !bench_arg_is("concurrent", "off");
+	bool set_generational = refault || !tracking, set_concurrent = refault || !concurrent;
 
 	contender_set_workers();
-	if (!tracking)
-		contender_parameter("generational", "0");
-	if (!concurrent)
-		contender_parameter("concurrent", "0");
+	if (refault)
+		contender_parameter("refault", "Y");
+	if (set_generational)
+		contender_parameter("generational", tracking ? "2" : "0");
+	if (set_concurrent)
+		contender_parameter("concurrent", concurrent ? "2" : "0");
 	if (!gca_default())
 		bench_die("cannot open the default arena: %s", gca_strerror(0));
-	if (!tracking)
+	if (refault)
+		contender_parameter("refault", "N");
+	if (set_generational)
 		contender_parameter("generational", "1");
-	if (!concurrent)
+	if (set_concurrent)
 		contender_parameter("concurrent", "1");
+	if (refault && contender_stats().dirty_method != GCA_DIRTY_REFAULT)
+		bench_die("the arena does not refault");
 }
 
 static inline void contender_print_version(void)
@@ -142,16 +167,6 @@ static inline void contender_auto_collect(bool on)
 		bench_die("cannot set gc_percent: %s", gca_strerror(err));
 }
 
-static inline struct gca_stats contender_stats(void)
-{
-	struct gca_stats stats = { .size = sizeof(stats) };
-	int err = gca_read_stats(&stats);
-
-	if (err)
-		bench_die("cannot read statistics: %s", gca_strerror(err));
-	return stats;
-}
-
 static inline void contender_roots_add(void *start, size_t bytes)
 {
 	int err = gca_roots_add(start, bytes);
@@ -171,6 +186,27 @@ static struct gca_stats contender_watched;
 static inline void contender_watch(void)
 {
 	contender_watched = contender_stats();
+}
+
+/*
+ * What collecting took since contender_watch(), @ns ago, of all processors. The time of
+ * threads that allocate and help is part of the tracing and, where they stop the program, of
+ * the pauses, and is known for both together: so is what is left for the background, stops
+ * of its own included.
+ */
+static inline void contender_cost(uint64_t ns)
+{
+	struct gca_stats now = contender_stats(), then = contender_watched;
+	double all = ns * (double)sysconf(_SC_NPROCESSORS_ONLN) / 100;
+	double traced = now.concurrent_ns - then.concurrent_ns;
+	double paused = now.pause_total_ns - then.pause_total_ns;
+	double beside = traced + paused - (now.assist_ns - then.assist_ns);
+
+	if (beside > traced)
+		beside = traced;
+	bench_result("collecting, of all processors", "%", (traced + paused) / all);
+	bench_result("background marking, of all processors", "%", (beside > 0 ? beside : 0) / all);
+	bench_result("helping, of all processors", "%", (now.assist_ns - then.assist_ns) / all);
 }
 
 static inline void contender_report(double mib)

@@ -143,6 +143,11 @@ static inline void contender_watch(void)
 	contender_watched = GC_get_gc_no();
 }
 
+static inline void contender_cost(uint64_t ns)
+{
+	(void)ns;
+}
+
 static inline void contender_report(double mib)
 {
 	(void)mib;

@@ -39,6 +39,11 @@ static inline void contender_watch(void)
 {
 }
 
+static inline void contender_cost(uint64_t ns)
+{
+	(void)ns;
+}
+
 static inline void contender_report(double mib)
 {
 	(void)mib;

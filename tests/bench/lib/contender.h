@@ -19,6 +19,8 @@
  *	contender_pauses_poll()	to be called now and then, for lib/pauses.h
  *	contender_auto_collect(on)	whether collections start by themselves
  *	contender_watch()	start counting what contender_report() prints
+ *	contender_cost(ns)	results: what collecting took since then, @ns ago, of the
+ *				processors, where the collector tells
  *	contender_report(mib)	results that only this contender has; @mib is what
  *				the program allocated in between
  *

@@ -13,6 +13,7 @@
  *	a page is where a barrier by page protection costs. collect=none: no collections.
  *
  *	tracking=on|off		(gcarena) whether written pages are looked for at all
+ *	refault=on		(gcarena) by refaulting
  *	mode=incremental|mprotect	(libgc)
  */
 #include "lib/mutator.h"

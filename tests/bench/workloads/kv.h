@@ -206,10 +206,12 @@ static void kv_workload(void)
 	contender_pauses_poll();
 	pauses_start();
 	watch_start();
+	contender_watch();
 	cpu = cpu_ns();
 	start = now_ns();
 	end = start + seconds * NSEC_PER_SEC;
 	kv_serve(&latency, start, end, rate);
+	contender_cost(now_ns() - start);
 	contender_pauses_poll();
 	bench_result("served", "1/s", latency.total * 1e9 / (now_ns() - start));
 	bench_result("CPU time", "%", (cpu_ns() - cpu) * 100.0 / (now_ns() - start));

@@ -4,10 +4,8 @@
  * part is written before each collection: per_mille= of a thousand. Also what a pass over
  * the page tables' dirty bits costs, and how many faults those take who write after it.
  */
-#include <linux/gcarena.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #define MINOR_ROUNDS	7
 #define MINOR_LARGE	(512 * MIB / sizeof(struct minor_node))
@@ -26,16 +24,6 @@ static struct {
 	uint64_t dirty_ns, dirty_pages, faults, arena_faults, written;
 } minor_cost;
 
-/* The library's statistics do not tell of dirty passes. */
-static struct gcarena_stats minor_stats(void)
-{
-	struct gcarena_stats stats = { .size = sizeof(stats) };
-
-	if (ioctl(gca_fd(gca_default()), GCARENA_IOC_STATS, &stats))
-		bench_die("no statistics");
-	return stats;
-}
-
 static int minor_compare(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -45,14 +33,14 @@ static int minor_compare(const void *a, const void *b)
 
 static void minor_write(struct minor_node **node, size_t nr, size_t writes, uint64_t *seed)
 {
-	uint64_t faults = bench_minor_faults(), arena_faults = minor_stats().faults;
+	uint64_t faults = bench_minor_faults(), arena_faults = contender_stats().faults;
 	size_t n;
 
 	for (n = 0; n < writes; n++)
 		node[random_below(seed, nr)]->value[0]++;
 	minor_cost.written += writes;
 	minor_cost.faults += bench_minor_faults() - faults;
-	minor_cost.arena_faults += minor_stats().faults - arena_faults;
+	minor_cost.arena_faults += contender_stats().faults - arena_faults;
 }
 
 /* The median time of collections of that kind, with pages written before each, ms. */
@@ -78,10 +66,10 @@ static double minor_time(enum gca_kind kind, struct minor_node **node, size_t nr
 	return ms[rounds / 2];
 }
 
-static void minor_report_cost(size_t nr, const struct gcarena_stats *before)
+static void minor_report_cost(size_t nr, const struct gca_stats *before)
 {
-	struct gcarena_stats after = minor_stats();
-	uint64_t minors = after.cycles_minor - before->cycles_minor;
+	struct gca_stats after = contender_stats();
+	uint64_t minors = after.num_minor_gc - before->num_minor_gc;
 	double gib = nr * sizeof(struct minor_node) / (1024.0 * MIB);
 
 	bench_result("dirty pass", "ms/GiB",
@@ -99,12 +87,13 @@ static void minor_workload(void)
 	size_t nr = bench_arg_number("mib", 64) * MIB / sizeof(struct minor_node), i;
 	unsigned long per_mille = bench_arg_number("per_mille", 10);
 	struct minor_node **node = bench_hidden_alloc(nr * sizeof(*node));
-	gca_type *type = GCA_TYPE(struct minor_node, next);
-	struct gcarena_stats before;
+	struct gca_stats before;
 	double full, minor;
+	gca_type *type;
 
 	contender_init();
 	contender_auto_collect(false);
+	type = GCA_TYPE(struct minor_node, next);
 	for (i = 0; i < nr; i++) {
 		node[i] = gca_new(type);
 		if (!node[i])
@@ -114,7 +103,7 @@ static void minor_workload(void)
 	}
 	full = minor_time(GCA_FULL, node, nr, per_mille);
 	minor_time(GCA_MINOR, node, nr, per_mille);	/* the first takes all that is written */
-	before = minor_stats();
+	before = contender_stats();
 	memset(&minor_cost, 0, sizeof(minor_cost));
 	minor = minor_time(GCA_MINOR, node, nr, per_mille);
 	bench_result("full", "ms", full);

@@ -34,7 +34,7 @@ static size_t pause_run(struct histogram *gaps, size_t transactions, uint64_t de
 
 static void pause_workload(void)
 {
-	uint64_t seconds = bench_arg_number("seconds", 20), start;
+	uint64_t seconds = bench_arg_number("seconds", 20), start, ns;
 	struct histogram gaps;
 	size_t done;
 
@@ -44,17 +44,19 @@ static void pause_workload(void)
 	contender_pauses_poll();
 	pauses_start();
 	watch_start();
+	contender_watch();
 	start = now_ns();
 	done = pause_run(&gaps, mutator_transactions(4), start + seconds * NSEC_PER_SEC);
-	bench_result("throughput", "Mobj/s",
-		     done * MUTATOR_ALLOCATIONS * 1e3 / (now_ns() - start));
+	ns = now_ns() - start;
+	contender_cost(ns);
+	bench_result("throughput", "Mobj/s", done * MUTATOR_ALLOCATIONS * 1e3 / ns);
 	contender_pauses_poll();
 	watch_stop();
 	pauses_report();
 	bench_result("allocating thread, longest gap", "ms", gaps.max / 1e6);
 	bench_result("allocating thread, 99.9 % gap", "ms",
 		     histogram_percentile(&gaps, 99.9) / 1e6);
-	bench_result("time", "s", (now_ns() - start) / 1e9);
+	bench_result("time", "s", ns / 1e9);
 	contender_auto_collect(false);
 	mutator_check();
 }
