@@ -14,8 +14,12 @@
  *
  * Last come random failures, in long series, which get to where one failure alone
  * does not.
+ *
+ * GCARENA_FAULT_CASES="alloc pin ..." runs some cases only: names of the variants below, and
+ * "storm" for the random ones.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -23,7 +27,7 @@
 #include <time.h>
 
 #include "kselftest_harness.h"
-#include "lib/nl.h"
+#include "lib/nlarena.h"
 #include "lib/nth.h"
 #include "lib/rawarena.h"
 #include "lib/rng.h"
@@ -358,6 +362,73 @@ static int call_collect(struct world *w)
 	return raw_collect(w->arena.fd, GCARENA_COLLECT_RELEASE, NULL);
 }
 
+static int collect_kind(struct world *w, __u32 kind)
+{
+	struct gcarena_collect collect = { .size = sizeof(collect), .kind = kind };
+
+	return raw_ioctl(w->arena.fd, GCARENA_IOC_COLLECT, &collect);
+}
+
+/* Only an old object knows a young one. */
+static int before_minor(struct world *w)
+{
+	struct raw_allocator from = { .fd = w->arena.fd };
+	int ret = call_collect(w);
+	struct node *young;
+
+	if (ret)
+		return ret;
+	from.size_class = raw_class_of(&w->classes, FRESH_BYTES);
+	young = raw_new(&from);
+	if (!young)
+		return -errno;
+	*young = (struct node) { NULL, NR_NODES, ~(__u64)NR_NODES };
+	*w->board->large = young;
+	return raw_release_all(w->arena.fd);
+}
+
+static int call_minor(struct world *w)
+{
+	return collect_kind(w, GCARENA_COLLECT_MINOR);
+}
+
+static int after_minor(struct world *w)
+{
+	const struct node *young = *w->board->large;
+
+	if (young->next || young->number != NR_NODES || young->check != ~young->number)
+		return -EUCLEAN;
+	return raw_object(w->arena.fd, (uintptr_t)young, NULL);
+}
+
+static int call_major(struct world *w)
+{
+	return collect_kind(w, GCARENA_COLLECT_MAJOR);
+}
+
+/* What a collection has to tell, and nothing else. */
+static int before_read(struct world *w)
+{
+	return fcntl(w->arena.fd, F_SETFL, O_NONBLOCK) ? -errno : call_collect(w);
+}
+
+static int call_read(struct world *w)
+{
+	struct gcarena_event event;
+	ssize_t got = read(w->arena.fd, &event, sizeof(event));
+
+	if (got < 0)
+		return -errno;
+	return got == sizeof(event) && event.kind == GCARENA_EVENT_CYCLE ? 0 : -EPROTO;
+}
+
+static int after_read(struct world *w)
+{
+	int ret = call_read(w);
+
+	return ret == -EAGAIN ? 0 : -EPROTO;
+}
+
 /* Objects in every span of a few, at its end, that hang from slots on the board. */
 #define NR_SPARSE	8
 #define FIRST_SLOT	256		/* words of the board's page; behind what it holds */
@@ -367,40 +438,32 @@ static void **board_slot(struct world *w, int i)
 	return (void **)w->board + FIRST_SLOT + i;
 }
 
-static int before_compact(struct world *w)
+static int sparse_begin(struct world *w)
 {
-	int i, ret, nr;
+	int ret = raw_type_add(w->arena.fd, NODE_BYTES, 1, &w->layout);
 
-	ret = raw_type_add(w->arena.fd, NODE_BYTES, 1, &w->layout);
-	ret = ret ?: raw_slots_add(w->arena.fd, board_slot(w, 0), NR_SPARSE * sizeof(void *));
-	if (ret)
-		return ret;
-	nr = raw_refill(w->arena.fd, raw_class_of(&w->classes, NODE_BYTES), w->layout, w->span,
-			NR_SPARSE);
-	for (i = 0; i < nr; i++) {
-		struct gcarena_span *span = &w->span[i];
-		__u32 last = span->nr_slots - 1;
-		struct node *node = (void *)(uintptr_t)raw_slot(span, last);
-
-		*node = (struct node) { i ? *board_slot(w, i - 1) : NULL, i, ~(__u64)i };
-		*board_slot(w, i) = node;
-		span->free[last / 64] &= ~(1ULL << last % 64);
-	}
-	ret = nr == NR_SPARSE ? 0 : -EIO;
-	return ret ?: raw_release(w->arena.fd, w->span, nr);
+	return ret ?: raw_slots_add(w->arena.fd, board_slot(w, 0), NR_SPARSE * sizeof(void *));
 }
 
-static int call_compact(struct world *w)
+/* Return: how many spans, or -errno. */
+static int sparse_refill(struct world *w, int nr)
 {
-	struct gcarena_collect collect = {
-		.size = sizeof(collect), .kind = GCARENA_COLLECT_COMPACT,
-	};
-
-	return raw_ioctl(w->arena.fd, GCARENA_IOC_COLLECT, &collect);
+	return raw_refill(w->arena.fd, raw_class_of(&w->classes, NODE_BYTES), w->layout,
+			  w->span, nr);
 }
 
-/* All are together in the first span, and know each other. */
-static int after_compact(struct world *w)
+static void sparse_put(struct world *w, struct gcarena_span *span, int i)
+{
+	__u32 last = span->nr_slots - 1;
+	struct node *node = (void *)(uintptr_t)raw_slot(span, last);
+
+	*node = (struct node) { i ? *board_slot(w, i - 1) : NULL, i, ~(__u64)i };
+	*board_slot(w, i) = node;
+	span->free[last / 64] &= ~(1ULL << last % 64);
+}
+
+/* They are whole, and know each other; all below @end. */
+static int sparse_check(struct world *w, __u64 end)
 {
 	int i;
 
@@ -410,10 +473,80 @@ static int after_compact(struct world *w)
 		if (node->number != (__u64)i || node->check != ~node->number ||
 		    node->next != (i ? *board_slot(w, i - 1) : NULL))
 			return -EUCLEAN;
-		if ((uintptr_t)node - w->span[0].base >= w->span[0].nr_slots * w->span[0].slot_size)
+		if ((uintptr_t)node >= end)
 			return -EXDEV;
 	}
+	return 0;
+}
+
+static int sparse_end(struct world *w)
+{
 	return raw_slots_del(w->arena.fd, board_slot(w, 0), NR_SPARSE * sizeof(void *));
+}
+
+static int before_compact(struct world *w)
+{
+	int i, nr, ret = sparse_begin(w);
+
+	if (ret)
+		return ret;
+	nr = sparse_refill(w, NR_SPARSE);
+	for (i = 0; i < nr; i++)
+		sparse_put(w, &w->span[i], i);
+	ret = nr == NR_SPARSE ? 0 : -EIO;
+	return ret ?: raw_release(w->arena.fd, w->span, nr);
+}
+
+static int call_compact(struct world *w)
+{
+	return collect_kind(w, GCARENA_COLLECT_COMPACT);
+}
+
+/* All are together in the first span. */
+static int after_compact(struct world *w)
+{
+	const struct gcarena_span *span = &w->span[0];
+	int ret = sparse_check(w, span->base + span->nr_slots * span->slot_size);
+
+	return ret ?: sparse_end(w);
+}
+
+/*
+ * Half of them in the first chunk, with room for the others, which are in the second one and
+ * have it for themselves. So many spans to get there: nothing else has been in them.
+ */
+static int before_evacuate(struct world *w)
+{
+	int i, got, put = 0, rounds = 0, ret = sparse_begin(w);
+
+	while (!ret && put < NR_SPARSE && rounds++ < 64) {
+		got = sparse_refill(w, GCARENA_REFILL_MAX);
+		if (got < 0)
+			return got;
+		for (i = 0; i < got && put < NR_SPARSE; i++) {
+			bool high = w->span[i].base >= w->arena.base + GCARENA_CHUNK_SIZE;
+
+			if (high == (put >= NR_SPARSE / 2))
+				sparse_put(w, &w->span[i], put++);
+		}
+	}
+	ret = ret ?: put == NR_SPARSE ? 0 : -EIO;
+	ret = ret ?: raw_release_all(w->arena.fd);
+	return ret ?: call_collect(w);
+}
+
+static int call_evacuate(struct world *w)
+{
+	return collect_kind(w, GCARENA_COLLECT_EVACUATE);
+}
+
+/* What had to stay for want of memory moves when it is asked for again. */
+static int after_evacuate(struct world *w)
+{
+	int ret = sparse_check(w, ~0ULL) ?: call_evacuate(w);
+
+	ret = ret ?: sparse_check(w, w->arena.base + GCARENA_CHUNK_SIZE);
+	return ret ?: sparse_end(w);
 }
 
 /*
@@ -524,6 +657,21 @@ static int call_roots_del(struct world *w)
 	return raw_roots_del(w->arena.fd, &w->board->big[1], 8);
 }
 
+static int call_slots_add(struct world *w)
+{
+	return raw_slots_add(w->arena.fd, board_slot(w, 0), sizeof(void *));
+}
+
+static int before_slots_del(struct world *w)
+{
+	return call_slots_add(w);
+}
+
+static int call_slots_del(struct world *w)
+{
+	return raw_slots_del(w->arena.fd, board_slot(w, 0), sizeof(void *));
+}
+
 static int call_set(struct world *w)
 {
 	return raw_set(w->arena.fd, GCARENA_PARAM_GC_PERCENT, 50, NULL);
@@ -593,20 +741,71 @@ static int call_nl_spans(struct world *w)
 	return nl_call(w, NLM_F_DUMP, GCARENA_CMD_SPANS_GET);
 }
 
-static int call_nl_set(struct world *w)
+/* Of all arenas. */
+static int nl_dump(uint8_t cmd)
 {
 	struct nl_request request;
 	int fd = nl_open(), error;
-	int32_t percent = 50;
 
 	if (fd < 0)
 		return nl_error(fd);
-	nl_begin(&request, NLM_F_ACK, GCARENA_CMD_ARENA_SET);
-	nl_put_u32(&request, GCARENA_A_ARENA_ID, w->id);
-	nl_put(&request, GCARENA_A_ARENA_GC_PERCENT, &percent, sizeof(percent));
+	nl_begin(&request, NLM_F_DUMP, cmd);
 	error = nl_ask(fd, &request, NULL, NULL).error;
 	close(fd);
 	return nl_error(error);
+}
+
+static int call_nl_arenas(struct world *w)
+{
+	return nl_dump(GCARENA_CMD_ARENA_GET);
+}
+
+static int call_nl_all_stats(struct world *w)
+{
+	return nl_dump(GCARENA_CMD_STATS_GET);
+}
+
+static int call_nl_set(struct world *w)
+{
+	int fd = nl_open(), error;
+
+	if (fd < 0)
+		return nl_error(fd);
+	error = nl_set_percent(fd, w->id, 50);
+	close(fd);
+	return nl_error(error);
+}
+
+static int call_nl_collect(struct world *w)
+{
+	struct nl_seen seen;
+	int fd = nl_open(), error;
+
+	if (fd < 0)
+		return nl_error(fd);
+	error = nl_collect(fd, w->id, GCARENA_COLLECT_FULL, &seen);
+	close(fd);
+	return nl_error(error);
+}
+
+/* A worker collects, in which nothing fails. Two that it comes late to are one. */
+static int after_nl_collect(struct world *w)
+{
+	uint64_t end = nl_now_ms() + 30000;
+	struct nl_seen seen;
+	int fd = nl_open(), ret;
+
+	if (fd < 0)
+		return fd;
+	do {
+		ret = nl_see(fd, w->id, &seen);
+	} while (!ret && seen.done != seen.asked && nl_now_ms() < end && !usleep(1000));
+	close(fd);
+	if (!ret && seen.done != seen.asked)
+		ret = -ETIMEDOUT;
+	if (!ret && (!seen.cycles || seen.cycles > seen.asked))
+		ret = -EPROTO;
+	return ret ?: -(int)seen.done_error;
 }
 
 /* Memory behind what ALLOC has filled in, in a page table of its own. */
@@ -716,6 +915,7 @@ static int after_collect_world(struct world *w)
  * @once: there is no second time, whatever it returned
  * @sparse: a round takes seconds: of the later places, try fewer and fewer
  * @answered_late: an answer that cannot be copied out leaves something behind
+ * @copies: copying can fail, and it says so
  * @root_mode: of the arena; with roots found by the kernel, garbage may live on
  */
 FIXTURE_VARIANT(nth) {
@@ -727,6 +927,7 @@ FIXTURE_VARIANT(nth) {
 	bool once;
 	bool sparse;
 	bool answered_late;
+	bool copies;
 	__u32 root_mode;
 };
 
@@ -762,8 +963,13 @@ CALL(release, .before = before_release);
 CALL(alloc, .allocates = true, .recovers = true);
 CALL(free, .before = call_alloc);
 CALL(collect, .allocates = true);
-CALL(roots_add, .allocates = true, .after = call_roots_del);
+CALL(minor, .before = before_minor, .after = after_minor, .allocates = true);
+CALL(major, .allocates = true);
 CALL(compact, .before = before_compact, .after = after_compact, .allocates = true);
+CALL(evacuate, .before = before_evacuate, .after = after_evacuate, .allocates = true);
+CALL(roots_add, .allocates = true, .after = call_roots_del);
+CALL(slots_add, .allocates = true, .after = call_slots_del);
+CALL(slots_del, .before = before_slots_del);
 CALL(pin, .allocates = true, .after = call_unpin);
 CALL(unpin, .before = call_pin);
 CALL(permanent, .allocates = true);
@@ -774,11 +980,15 @@ CALL(set);
 CALL(name);
 CALL(stats);
 CALL(object);
+CALL(read, .before = before_read, .after = after_read, .copies = true);
 CALL(nl_get, .before = before_nl, .allocates = true);
 CALL(nl_stats, .before = before_nl, .allocates = true);
 CALL(nl_classes, .before = before_nl, .allocates = true);
 CALL(nl_spans, .before = before_nl, .allocates = true);
 CALL(nl_set, .before = before_nl, .allocates = true);
+CALL(nl_arenas, .before = before_nl, .allocates = true);
+CALL(nl_all_stats, .before = before_nl, .allocates = true);
+CALL(nl_collect, .before = before_nl, .after = after_nl_collect, .allocates = true);
 CALL(fault, .before = call_alloc);
 CALL(fork, .allocates = true);
 
@@ -991,6 +1201,8 @@ TEST_F_TIMEOUT(nth, sweep, SWEEP_SECONDS)
 		EXPECT_NE(0, self->failures);
 	if (variant->recovers)
 		EXPECT_NE(0, self->unseen);
+	if (variant->copies)
+		EXPECT_NE(0, self->copies);
 }
 
 /* ---- Series of failures ------------------------------------------------------------- */
@@ -1007,6 +1219,7 @@ FIXTURE_SETUP(storm)
 	ASSERT_EQ(0, nth_settle());
 	rng_init(&self->rng, rng_seed_from_env());
 	ASSERT_EQ(0, world_open(&self->world, GCARENA_ROOTS_EXPLICIT));
+	ASSERT_EQ(0, before_evacuate(&self->world));
 }
 
 FIXTURE_TEARDOWN(storm)
@@ -1047,7 +1260,8 @@ static int storm_other_class(struct world *w)
 static int (*const storm_table[])(struct world *w) = {
 	storm_small, storm_small, storm_other_class, storm_other_class, storm_other_class,
 	storm_large, storm_large, call_alloc, call_collect, call_roots_add,
-	call_roots_del, call_object, storm_type,
+	call_roots_del, call_object, storm_type, call_minor, call_minor, call_major,
+	call_compact, call_evacuate,
 };
 
 /* Nothing but ENOMEM, and what follows from it: a range that could not be added. */
@@ -1074,9 +1288,63 @@ TEST_F_TIMEOUT(storm, calls, SWEEP_SECONDS)
 	EXPECT_NE(0, failed);
 	ASSERT_TRUE(nodes_are_whole(self->world.board));
 	ASSERT_EQ(0, world_tidy(&self->world));
-	EXPECT_EQ(NR_NODES + 1, self->world.live);
+	EXPECT_EQ(NR_NODES + 1 + NR_SPARSE, self->world.live);
 	EXPECT_EQ(0, self->world.stats.idle_bytes);
+	EXPECT_EQ(0, sparse_check(&self->world, ~0ULL));
 	ASSERT_TRUE(nodes_are_whole(self->world.board));
+}
+
+/* ---- Some of it ---------------------------------------------------------------------- */
+
+static bool is_chosen(const char *names, const char *name)
+{
+	size_t length = strlen(name);
+	const char *at = names;
+
+	while ((at = strstr(at, name))) {
+		if ((at == names || at[-1] == ' ') && (!at[length] || at[length] == ' '))
+			return true;
+		at += length;
+	}
+	return false;
+}
+
+static unsigned int count_names(const char *names)
+{
+	unsigned int nr = 0;
+
+	for (; *names; names++)
+		nr += *names != ' ' && (!names[1] || names[1] == ' ');
+	return nr;
+}
+
+/*
+ * The harness of these kernels has no filter; what is taken off its lists is not planned. It
+ * is all there: this is the last constructor. A name that stands for nothing is an error,
+ * and one case at least has to stay.
+ */
+static void __attribute__((constructor)) choose_cases(void)
+{
+	struct __fixture_variant_metadata **at = &_nth_fixture_object.variant;
+	const char *names = getenv("GCARENA_FAULT_CASES");
+	unsigned int nr = 0;
+
+	if (!names || !*names)
+		return;
+	while (*at) {
+		if (!is_chosen(names, (*at)->name)) {
+			*at = (*at)->next;
+			continue;
+		}
+		at = &(*at)->next;
+		nr++;
+	}
+	if (!nr || nr + is_chosen(names, "storm") != count_names(names)) {
+		printf("GCARENA_FAULT_CASES: no such case: one of %s\n", names);
+		exit(1);
+	}
+	if (!is_chosen(names, "storm"))
+		_storm_fixture_object.tests = NULL;
 }
 
 TEST_HARNESS_MAIN
