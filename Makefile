@@ -522,9 +522,10 @@ DEBUG_VM         = tools/vm-run --kernel $(DEBUG_DIR)/vmlinuz --module $(DEBUG_F
 DEBUG_RUN        = env GCARENA_PATIENCE=10 tests/run -t $(DEBUG_LIMIT)
 # In an emulated CPU that is this slow, ACPI's interpreter gives up on the routes of PCI
 # interrupts, after half a minute each; what the VM has uses MSI.
-debug_leaks     := pci=noacpi slub_debug=- no_debug_objects debug_pagealloc=off page_poison=off
+debug_all       := pci=noacpi
+debug_leaks     := $(debug_all) slub_debug=- no_debug_objects debug_pagealloc=off page_poison=off
 debug_fast      := $(debug_leaks) kmemleak=off
-debug_thorough  := pci=noacpi page_poison=on
+debug_thorough  := $(debug_all) page_poison=on
 # Every allocation of order 9 fails, once the kernel is up and min-order is 9.
 debug_small     := cd /sys/kernel/debug/fail_page_alloc && echo 9 >min-order && \
 		   echo N >ignore-gfp-wait && echo 0 >verbose && echo -1 >times && \

@@ -8,7 +8,9 @@
  * all the time, while cycles trace concurrently, a few steps at each refill. Each cycle is
  * verified, what is freed is overwritten. (tests/minor.c has the plain ways.)
  *
- * Needs root, and a block device for direct I/O: the VM has a RAM disk.
+ * Each way is a variant of its own: one that the kernel does not have is skipped, and says
+ * so. Needs root, and a block device for direct I/O: the VM has a RAM disk. There are pages
+ * to move between nodes with numa=fake=2.
  */
 #define _GNU_SOURCE
 #include <kselftest_harness.h>
@@ -33,6 +35,7 @@
 #define PAGE		4096UL
 #define SECTOR		512UL
 #define DISK		"/dev/ram0"
+#define COMPACT_MEMORY	"/proc/sys/vm/compact_memory"
 #define TABLE_BYTES	(16 * PAGE)		/* the old object: a large one, whole pages */
 #define WORDS		(TABLE_BYTES / 8)
 #define RESERVE		(1024 * MIB)
@@ -56,7 +59,7 @@ struct ways {
 
 /* ---- Ways to write a word ------------------------------------------------------------- */
 
-/* Each returns whether it was written; what cannot be done here returns false. */
+/* Each returns whether it was written. */
 typedef bool (*way_fn)(struct ways *w, uint64_t *to, uint64_t value);
 
 static bool by_store(struct ways *w, uint64_t *to, uint64_t value)
@@ -72,8 +75,6 @@ static bool sector_prepare(struct ways *w, uint64_t *to, uint64_t value)
 	uint64_t *sector = (uint64_t *)((uintptr_t)to & ~(SECTOR - 1));
 	uint64_t *copy = (uint64_t *)w->bounce;
 
-	if (w->disk < 0)
-		return false;
 	memcpy(copy, sector, SECTOR);
 	copy[to - sector] = value;
 	return pwrite(w->disk, copy, SECTOR, 0) == SECTOR;
@@ -83,10 +84,10 @@ static bool by_direct_io(struct ways *w, uint64_t *to, uint64_t value)
 {
 	void *sector = (void *)((uintptr_t)to & ~(SECTOR - 1));
 
-	return sector_prepare(w, to, value) && pread(w->disk, sector, SECTOR, 0) == SECTOR;
+	return w->disk >= 0 && sector_prepare(w, to, value) &&
+	       pread(w->disk, sector, SECTOR, 0) == SECTOR;
 }
 
-/* Its context stays: taking one down waits for a grace period, which is long here. */
 static bool by_aio(struct ways *w, uint64_t *to, uint64_t value)
 {
 	struct iocb cb = {
@@ -95,7 +96,7 @@ static bool by_aio(struct ways *w, uint64_t *to, uint64_t value)
 	}, *list = &cb;
 	struct io_event done;
 
-	if (!sector_prepare(w, to, value) || (!w->aio && syscall(SYS_io_setup, 1, &w->aio)))
+	if (!sector_prepare(w, to, value))
 		return false;
 	return syscall(SYS_io_submit, w->aio, 1, &list) == 1 &&
 	       syscall(SYS_io_getevents, w->aio, 1, 1, &done, NULL) == 1 && done.res == SECTOR;
@@ -109,7 +110,7 @@ static bool by_registered_buffer(struct ways *w, uint64_t *to, uint64_t value)
 	struct io_uring_cqe *cqe;
 	bool ok;
 
-	if (w->ring < 0 || !sector_prepare(w, to, value))
+	if (!sector_prepare(w, to, value))
 		return false;
 	tail = (unsigned int *)(w->sq + p->sq_off.tail);
 	array = (unsigned int *)(w->sq + p->sq_off.array);
@@ -205,38 +206,76 @@ static bool by_store_and_madvise(struct ways *w, uint64_t *to, uint64_t value)
 	return true;
 }
 
-static bool by_store_and_migration(struct ways *w, uint64_t *to, uint64_t value)
+/* To the other node, if there is one. The kernel may refuse; it must not lose the write. */
+static bool by_store_and_move_pages(struct ways *w, uint64_t *to, uint64_t value)
 {
 	void *page = (void *)((uintptr_t)to & ~(PAGE - 1));
-	int node = 0, status = 0, fd;
+	int node, status = 0;
 
 	(void)w;
 	*to = value;
-	syscall(SYS_move_pages, 0, 1UL, &page, &node, &status, 2 /* MPOL_MF_MOVE */);
-	fd = open("/proc/sys/vm/compact_memory", O_WRONLY);
-	if (fd >= 0) {
-		if (write(fd, "1", 1) < 0)
-			node = -1;
-		close(fd);
-	}
+	if (syscall(SYS_move_pages, 0, 1UL, &page, NULL, &status, 0))
+		return false;
+	node = status == 0 && !access("/sys/devices/system/node/node1", F_OK);
+	if (syscall(SYS_move_pages, 0, 1UL, &page, &node, &status, 2 /* MPOL_MF_MOVE */) < 0)
+		return false;
 	return *(volatile uint64_t *)to == value;
 }
 
-static const struct {
-	const char *name;
-	way_fn write;
-	unsigned int hops;	/* the slower ones fewer */
-} all_ways[] = {
-	{ "store", by_store, 2000 },
-	{ "direct I/O", by_direct_io, 800 },
-	{ "aio", by_aio, 500 },
-	{ "registered buffer", by_registered_buffer, 800 },
-	{ "another process", by_other_process, 60 },
-	{ "new mapping", by_new_mapping, 60 },
-	{ "mprotect", by_store_and_mprotect, 500 },
-	{ "madvise", by_store_and_madvise, 300 },
-	{ "migration", by_store_and_migration, 60 },
-};
+static bool by_store_and_compaction(struct ways *w, uint64_t *to, uint64_t value)
+{
+	int fd = open(COMPACT_MEMORY, O_WRONLY);
+	bool done;
+
+	(void)w;
+	*to = value;
+	done = fd >= 0 && write(fd, "1", 1) == 1;
+	close(fd);
+	return done && *(volatile uint64_t *)to == value;
+}
+
+/* ---- What this kernel has not ----------------------------------------------------------- */
+
+/* Each returns why not, or NULL. */
+typedef const char *(*missing_fn)(struct ways *w);
+
+static const char *no_disk(struct ways *w)
+{
+	return w->disk < 0 ? "no " DISK " that opens with O_DIRECT" : NULL;
+}
+
+/* Its context stays: taking one down waits for a grace period, which is long here. */
+static const char *no_aio(struct ways *w)
+{
+	if (no_disk(w))
+		return no_disk(w);
+	return syscall(SYS_io_setup, 1, &w->aio) ? "no asynchronous I/O" : NULL;
+}
+
+/* Linux 6.1 refuses (EOPNOTSUPP) to keep what is mapped from a file pinned for so long. */
+static const char *no_ring(struct ways *w)
+{
+	return w->ring < 0 ? "io_uring registers no memory of a file here" : NULL;
+}
+
+static const char *no_disk_or_ring(struct ways *w)
+{
+	return no_disk(w) ?: no_ring(w);
+}
+
+static const char *no_move_pages(struct ways *w)
+{
+	void *page = w->table;
+	int status;
+
+	return syscall(SYS_move_pages, 0, 1UL, &page, NULL, &status, 0) ? "no move_pages()" : NULL;
+}
+
+static const char *no_compaction(struct ways *w)
+{
+	(void)w;
+	return access(COMPACT_MEMORY, W_OK) ? "no memory compaction" : NULL;
+}
 
 /* ---- Setting up ----------------------------------------------------------------------- */
 
@@ -268,181 +307,245 @@ FIXTURE(dirty_io)
 	uint64_t *root[2];
 };
 
+/**
+ * struct dirty_io_variant - a way to write
+ * @write: the way
+ * @missing: tells why it cannot be done, if it may be so
+ * @hops: while cycles trace: the slower ways fewer
+ * @has_ring: needs an io_uring, with the table as its buffer
+ */
 FIXTURE_VARIANT(dirty_io)
 {
-	long refault;
+	way_fn write;
+	missing_fn missing;
+	unsigned int hops;
+	bool has_ring;
 };
 
-FIXTURE_VARIANT_ADD(dirty_io, dirty_bits) { .refault = 0 };
-FIXTURE_VARIANT_ADD(dirty_io, refault) { .refault = 1 };
+#define WAY(way, ...)	FIXTURE_VARIANT_ADD(dirty_io, way) { .write = by_##way, __VA_ARGS__ }
 
-FIXTURE_SETUP(dirty_io)
+WAY(store, .hops = 2000);
+WAY(direct_io, .hops = 800, .missing = no_disk);
+WAY(aio, .hops = 500, .missing = no_aio);
+WAY(registered_buffer, .hops = 800, .missing = no_disk_or_ring, .has_ring = true);
+WAY(other_process, .hops = 60);
+WAY(new_mapping, .hops = 60);
+WAY(store_and_mprotect, .hops = 500);
+WAY(store_and_madvise, .hops = 300);
+WAY(store_and_move_pages, .hops = 60, .missing = no_move_pages);
+WAY(store_and_compaction, .hops = 60, .missing = no_compaction);
+
+/* What else is different: each way is tried in all four. */
+enum how {
+	PLAIN	= 0,
+	REFAULT	= 1,		/* as on a kernel that offers no access to dirty bits */
+	PINNED	= 2,		/* the pages of the table are pinned for I/O all the while */
+};
+
+static bool ways_begin(struct ways *w, struct params *params)
 {
-	ASSERT_TRUE(params_set(&self->params, "verify", 1));
-	ASSERT_TRUE(params_set(&self->params, "refault", variant->refault));
-	ASSERT_TRUE(params_set(&self->params, "zeal_poison", 1));
-	self->ways = (struct ways) { .ring = -1 };
-	self->ways.disk = open(DISK, O_RDWR | O_DIRECT);
-	self->ways.bounce = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, self->ways.bounce);
+	*w = (struct ways) { .ring = -1, .disk = open(DISK, O_RDWR | O_DIRECT) };
+	w->bounce = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return w->bounce != MAP_FAILED && params_set(params, "verify", 1) &&
+	       params_set(params, "zeal_poison", 1);
 }
 
-FIXTURE_TEARDOWN(dirty_io)
+static void ways_end(struct ways *w, struct params *params)
 {
-	if (self->ways.ring >= 0)
-		close(self->ways.ring);
-	if (self->ways.aio)
-		syscall(SYS_io_destroy, self->ways.aio);
-	if (self->ways.disk >= 0)
-		close(self->ways.disk);
-	if (self->ways.arena)
-		gca_close(self->ways.arena);
-	params_restore(&self->params);
+	if (w->ring >= 0)
+		close(w->ring);
+	if (w->aio)
+		syscall(SYS_io_destroy, w->aio);
+	if (w->disk >= 0)
+		close(w->disk);
+	if (w->arena)
+		gca_close(w->arena);
+	params_restore(params);
 }
 
 /* With @percent there are collections by themselves. */
-static void arena_begin(struct __test_metadata *_metadata, FIXTURE_DATA(dirty_io) *self,
-			int percent, bool with_ring)
+static bool arena_begin(struct ways *w, uint64_t *root[2], int percent)
 {
 	struct gca_options options = {
 		.size = sizeof(options), .root_mode = GCA_ROOTS_EXPLICIT,
 		.gc_percent = percent, .reserve = RESERVE,
 	};
-	struct ways *w = &self->ways;
 
 	w->arena = gca_open(&options);
-	ASSERT_NE(NULL, w->arena);
-	ASSERT_EQ(0, gca_roots_add_in(w->arena, self->root, sizeof(self->root)));
+	if (!w->arena || gca_roots_add_in(w->arena, root, 2 * sizeof(*root)))
+		return false;
 	w->table = gca_alloc_in(w->arena, TABLE_BYTES);
-	ASSERT_NE(NULL, w->table);
-	self->root[0] = w->table;
-	if (with_ring)
-		ring_open(w);
+	root[0] = w->table;
+	return w->table;
+}
+
+FIXTURE_SETUP(dirty_io)
+{
+	ASSERT_TRUE(ways_begin(&self->ways, &self->params));
+}
+
+FIXTURE_TEARDOWN(dirty_io)
+{
+	ways_end(&self->ways, &self->params);
+}
+
+/* Return: why this way cannot be had here, or NULL. */
+static const char *begin(struct __test_metadata *_metadata, FIXTURE_DATA(dirty_io) *self,
+			 const FIXTURE_VARIANT(dirty_io) *variant, enum how how, int percent)
+{
+	EXPECT_TRUE(params_set(&self->params, "refault", !!(how & REFAULT)));
+	EXPECT_TRUE(arena_begin(&self->ways, self->root, percent));
+	if (how & PINNED || variant->has_ring)
+		ring_open(&self->ways);
+	if (how & PINNED && no_ring(&self->ways))
+		return no_ring(&self->ways);
+	return variant->missing ? variant->missing(&self->ways) : NULL;
 }
 
 /* ---- Between collections --------------------------------------------------------------- */
 
-static void check_way(struct __test_metadata *_metadata, FIXTURE_DATA(dirty_io) *self, size_t n)
+static void minor_cycles(struct __test_metadata *_metadata, FIXTURE_DATA(dirty_io) *self,
+			 const FIXTURE_VARIANT(dirty_io) *variant, enum how how)
 {
+	const char *missing = begin(_metadata, self, variant, how, GCA_GC_PERCENT_OFF);
 	struct ways *w = &self->ways;
 	uint64_t young;
 	size_t word;
 
+	if (missing)
+		SKIP(return, "%s", missing);
 	for (word = 5; word < WORDS; word += WORDS / 5) {
 		ASSERT_EQ(0, gca_collect_in(w->arena, GCA_FULL, NULL));
 		ASSERT_EQ(0, gca_collect_in(w->arena, GCA_MINOR, NULL));
 		young = sealed_new(w->arena);
-		if (!all_ways[n].write(w, &w->table[word], (uintptr_t)reveal(young))) {
-			TH_LOG("%s: not here (errno %d)", all_ways[n].name, errno);
-			return;
+		ASSERT_TRUE(variant->write(w, &w->table[word], (uintptr_t)reveal(young))) {
+			TH_LOG("errno %d", errno);
 		}
-		ASSERT_EQ(0, gca_collect_in(w->arena, GCA_MINOR, NULL)) {
-			TH_LOG("by %s", all_ways[n].name);
-		}
+		ASSERT_EQ(0, gca_collect_in(w->arena, GCA_MINOR, NULL));
 		ASSERT_TRUE(sealed_is_whole(young)) {
-			TH_LOG("by %s, word %zu", all_ways[n].name, word);
+			TH_LOG("word %zu", word);
 		}
 		ASSERT_EQ(young, hide((void *)(uintptr_t)w->table[word]));
 		w->table[word] = 0;
 	}
 }
 
-TEST_F_TIMEOUT(dirty_io, then_a_minor_cycle, 180)
+TEST_F_TIMEOUT(dirty_io, then_a_minor_cycle, 60)
 {
-	size_t n;
-
-	arena_begin(_metadata, self, GCA_GC_PERCENT_OFF, false);
-	for (n = 0; n < ARRAY_SIZE(all_ways); n++)
-		check_way(_metadata, self, n);
+	minor_cycles(_metadata, self, variant, PLAIN);
 }
 
-TEST_F_TIMEOUT(dirty_io, then_a_minor_cycle_with_registered_buffers, 180)
+TEST_F_TIMEOUT(dirty_io, then_a_minor_cycle_by_refault, 60)
 {
-	size_t n;
+	minor_cycles(_metadata, self, variant, REFAULT);
+}
 
-	arena_begin(_metadata, self, GCA_GC_PERCENT_OFF, true);
-	if (self->ways.ring < 0)
-		SKIP(return, "no io_uring with registered buffers");
-	for (n = 0; n < ARRAY_SIZE(all_ways); n++)
-		check_way(_metadata, self, n);
+TEST_F_TIMEOUT(dirty_io, then_a_minor_cycle_with_pins, 60)
+{
+	minor_cycles(_metadata, self, variant, PINNED);
+}
+
+TEST_F_TIMEOUT(dirty_io, then_a_minor_cycle_by_refault_with_pins, 60)
+{
+	minor_cycles(_metadata, self, variant, REFAULT | PINNED);
 }
 
 /* ---- While cycles trace ---------------------------------------------------------------- */
 
+#define CYCLES		2	/* that trace while the program runs: so many at least */
+#define HOPS_TIMES	50	/* for that, so many times the hops at most */
+
+/* Allocating drives the cycles on. The slower the way, the more of it. */
+static void churn(struct ways *w, unsigned int hops, struct rng *rng)
+{
+	unsigned int i;
+
+	for (i = 0; i < 1 + 300 / hops; i++)
+		gca_alloc_in(w->arena, 16 << rng_below(rng, 9));
+}
+
 /* From one place of the table to the next, which is written before the last is cleared. */
-static bool hop(struct ways *w, way_fn write, uint64_t value, size_t *at, struct rng *rng)
+static bool hop(struct ways *w, const FIXTURE_VARIANT(dirty_io) *variant, uint64_t value,
+		size_t *at, struct rng *rng)
 {
 	size_t to = rng_below(rng, WORDS), from = *at;
 
 	if (to == from)
 		return true;
-	if (!write(w, &w->table[to], value))
+	if (!variant->write(w, &w->table[to], value))
 		return false;
-	gca_alloc_in(w->arena, 16 << rng_below(rng, 9));
-	if (w->table[to] != value || !write(w, &w->table[from], 0))
+	churn(w, variant->hops, rng);
+	if (w->table[to] != value || !variant->write(w, &w->table[from], 0))
 		return false;
 	*at = to;
-	gca_alloc_in(w->arena, 16 << rng_below(rng, 9));
+	churn(w, variant->hops, rng);
 	return true;
 }
 
-static void check_hops(struct __test_metadata *_metadata, FIXTURE_DATA(dirty_io) *self, size_t n,
-		       struct rng *rng)
+static bool drive_cycles(struct params *params)
+{
+	return params_set(params, "concurrent", 2) && params_set(params, "generational", 2) &&
+	       params_set(params, "zeal_refill", 1) && params_set(params, "zeal_slice", 40);
+}
+
+static bool has_hopped_enough(struct ways *w, unsigned int done, unsigned int hops)
+{
+	return done >= HOPS_TIMES * hops ||
+	       (done >= hops && raw_stats_of(gca_fd(w->arena)).cycles_concurrent >= CYCLES);
+}
+
+static void concurrent_cycles(struct __test_metadata *_metadata, FIXTURE_DATA(dirty_io) *self,
+			      const FIXTURE_VARIANT(dirty_io) *variant, enum how how)
 {
 	struct ways *w = &self->ways;
-	uint64_t young = sealed_new(w->arena), value = (uintptr_t)reveal(young);
-	size_t at = rng_below(rng, WORDS);
-	unsigned int i;
-
-	w->table[at] = value;
-	for (i = 0; i < all_ways[n].hops; i++) {
-		if (hop(w, all_ways[n].write, value, &at, rng))
-			continue;
-		ASSERT_EQ(0, i) {
-			TH_LOG("%s: hop %u failed, errno %d", all_ways[n].name, i, errno);
-		}
-		TH_LOG("%s: not here (errno %d)", all_ways[n].name, errno);
-		break;
-	}
-	ASSERT_TRUE(sealed_is_whole(young)) {
-		TH_LOG("by %s", all_ways[n].name);
-	}
-	ASSERT_EQ(value, w->table[at]);
-	w->table[at] = 0;
-}
-
-static void hop_all(struct __test_metadata *_metadata, FIXTURE_DATA(dirty_io) *self, bool ring)
-{
 	struct gcarena_stats stats;
+	const char *missing;
+	uint64_t young, value;
+	unsigned int i = 0;
 	struct rng rng;
-	size_t n;
+	size_t at;
 
-	ASSERT_TRUE(params_set(&self->params, "concurrent", 2));
-	ASSERT_TRUE(params_set(&self->params, "generational", 2));
-	ASSERT_TRUE(params_set(&self->params, "zeal_refill", 1));
-	ASSERT_TRUE(params_set(&self->params, "zeal_slice", 40));
+	ASSERT_TRUE(drive_cycles(&self->params));
+	missing = begin(_metadata, self, variant, how, 100);
+	if (missing)
+		SKIP(return, "%s", missing);
 	rng_init(&rng, rng_seed_from_env());
-	arena_begin(_metadata, self, 100, ring);
-	if (ring && self->ways.ring < 0)
-		SKIP(return, "no io_uring with registered buffers");
-	for (n = 0; n < ARRAY_SIZE(all_ways); n++)
-		check_hops(_metadata, self, n, &rng);
-	ASSERT_EQ(0, raw_stats(gca_fd(self->ways.arena), &stats));
-	EXPECT_LT(5, stats.cycles_concurrent);
+	at = rng_below(&rng, WORDS);
+	young = sealed_new(w->arena);
+	value = (uintptr_t)reveal(young);
+	w->table[at] = value;
+	do {
+		ASSERT_TRUE(hop(w, variant, value, &at, &rng)) {
+			TH_LOG("hop %u failed, errno %d", i, errno);
+		}
+	} while (!has_hopped_enough(w, ++i, variant->hops));
+	ASSERT_TRUE(sealed_is_whole(young));
+	ASSERT_EQ(value, w->table[at]);
+	ASSERT_EQ(0, raw_stats(gca_fd(w->arena), &stats));
+	EXPECT_LE(CYCLES, stats.cycles_concurrent);
 	EXPECT_EQ(0, stats.cycles_aborted);
-	TH_LOG("%llu cycles, %llu minor, %llu concurrent", stats.cycles, stats.cycles_minor,
-	       stats.cycles_concurrent);
+	TH_LOG("%u hops, %llu cycles, %llu minor, %llu concurrent", i, stats.cycles,
+	       stats.cycles_minor, stats.cycles_concurrent);
 }
 
-TEST_F_TIMEOUT(dirty_io, while_a_cycle_traces, 300)
+TEST_F_TIMEOUT(dirty_io, while_a_cycle_traces, 120)
 {
-	hop_all(_metadata, self, false);
+	concurrent_cycles(_metadata, self, variant, PLAIN);
 }
 
-TEST_F_TIMEOUT(dirty_io, while_a_cycle_traces_with_registered_buffers, 300)
+TEST_F_TIMEOUT(dirty_io, while_a_cycle_traces_by_refault, 120)
 {
-	hop_all(_metadata, self, true);
+	concurrent_cycles(_metadata, self, variant, REFAULT);
+}
+
+TEST_F_TIMEOUT(dirty_io, while_a_cycle_traces_with_pins, 120)
+{
+	concurrent_cycles(_metadata, self, variant, PINNED);
+}
+
+TEST_F_TIMEOUT(dirty_io, while_a_cycle_traces_by_refault_with_pins, 120)
+{
+	concurrent_cycles(_metadata, self, variant, REFAULT | PINNED);
 }
 
 /* ---- Many writers ---------------------------------------------------------------------- */
@@ -491,13 +594,44 @@ static void *keep_writing(void *data)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(dirty_io, many_writers, 300)
+FIXTURE(writers)
+{
+	struct params params;
+	struct ways ways;
+	uint64_t *root[2];
+};
+
+FIXTURE_VARIANT(writers)
+{
+	long refault;
+	bool direct;		/* one of them by direct I/O as well */
+};
+
+FIXTURE_VARIANT_ADD(writers, dirty_bits) { .refault = 0 };
+FIXTURE_VARIANT_ADD(writers, refault) { .refault = 1 };
+FIXTURE_VARIANT_ADD(writers, direct_io) { .direct = true };
+FIXTURE_VARIANT_ADD(writers, direct_io_refault) { .refault = 1, .direct = true };
+
+FIXTURE_SETUP(writers)
+{
+	ASSERT_TRUE(ways_begin(&self->ways, &self->params));
+	ASSERT_TRUE(params_set(&self->params, "refault", variant->refault));
+}
+
+FIXTURE_TEARDOWN(writers)
+{
+	ways_end(&self->ways, &self->params);
+}
+
+TEST_F_TIMEOUT(writers, at_the_same_time, 300)
 {
 	struct writer writer[WRITERS];
 	atomic_bool stop = false;
 	unsigned int i;
 
-	arena_begin(_metadata, self, GCA_GC_PERCENT_OFF, false);
+	if (variant->direct && no_disk(&self->ways))
+		SKIP(return, "%s", no_disk(&self->ways));
+	ASSERT_TRUE(arena_begin(&self->ways, self->root, GCA_GC_PERCENT_OFF));
 	for (i = 0; i < WRITERS; i++) {
 		/* A page apart, as sectors are read and written back. */
 		writer[i] = (struct writer) {
@@ -510,7 +644,8 @@ TEST_F_TIMEOUT(dirty_io, many_writers, 300)
 					     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		ASSERT_NE(MAP_FAILED, writer[i].ways.bounce);
 	}
-	writer[0].ways.disk = self->ways.disk;
+	if (variant->direct)
+		writer[0].ways.disk = self->ways.disk;
 	for (i = 0; i < WRITERS; i++)
 		ASSERT_EQ(0, pthread_create(&writer[i].thread, NULL, keep_writing, &writer[i]));
 	for (i = 0; i < 60; i++)
