@@ -503,18 +503,23 @@ $(B)/core-tsan/%: tests/%.c $(CORE_DEPS) Makefile | $(HARNESS)
 # and take half an hour on a machine that has nothing else to do. long: as fast,
 # programs that take minutes each. small: as if there were no huge pages, so that all
 # chunks are made of single ones. thorough: with what is slow as well (objects, poison).
-# DEBUG_PASSES chooses boots, TESTS_ONLY programs; DEBUG_LIMIT is a program's, in seconds.
+# DEBUG_PASSES chooses boots, all of them but the last: each program of the VM's is in one
+# (tools/lint looks). TESTS_ONLY chooses programs; DEBUG_LIMIT is a program's, in seconds.
+# DEBUG_FAULT_CASES are the cases of fault_nth under kmemleak, where all of them take too
+# long; empty: all.
 
 DEBUG_PASSES    ?= fast leaks
 DEBUG_LIMIT     ?= 900
 DEBUG_FAST      ?= tests/kunit/results events verify minor quiet concurrent parallel permanent \
 		   dirty_io compact evacuate netlink netlink_events memory_limit collect_kinds \
 		   mmap_collect abi_torn abi_matrix abi_fields abi_commands abi_fuzz lib_threads \
-		   world_eintr world_life world_roots world_storm fault_nth
-DEBUG_LEAKS     ?= abi_alloc module_unload kill_collect
-DEBUG_LONG      ?= mmap_abuse lib_roots lib_graphs
+		   trace tool cxx/api world_eintr world_life world_roots world_storm fault_nth
+DEBUG_LEAKS     ?= abi_alloc module_unload kill_collect fault_nth
+DEBUG_LONG      ?= mmap_abuse lib_alloc lib_roots lib_graphs tool_views
 DEBUG_SMALL     ?= abi_alloc mmap_abuse lib_graphs lib_oracle world_storm
 DEBUG_THOROUGH  ?= abi_alloc module_unload fault_nth
+DEBUG_FAULT_CASES ?= open create type refill alloc minor major compact evacuate roots_add \
+		     slots_add pin permanent id nl_get nl_collect
 DEBUG_DIR        = $(shell tools/debug-kernel --print 2>/dev/null)
 DEBUG_FARM       = $(B)/kmod-debug
 DEBUG_VM         = tools/vm-run --kernel $(DEBUG_DIR)/vmlinuz --module $(DEBUG_FARM)/gcarena.ko \
@@ -534,12 +539,12 @@ debug_small     := cd /sys/kernel/debug/fail_page_alloc && echo 9 >min-order && 
 check-debug: setup
 	@tools/debug-kernel >/dev/null
 	+@$(SUBMAKE) check-debug-build
-	@failed=0; for pass in $(DEBUG_PASSES); do \
+	@failed=0; for pass in $(patsubst all,fast leaks long small,$(DEBUG_PASSES)); do \
 		echo "check-debug: $$pass"; \
 		$(SUBMAKE) check-debug-$$pass || failed=1; \
 	done; exit $$failed
 check-debug-build:
-	+@$(SUBMAKE) lib tests KDIR=$(DEBUG_DIR) >&2
+	+@$(SUBMAKE) lib tools tests KDIR=$(DEBUG_DIR) >&2
 	$(call farm,$(DEBUG_FARM))
 	@mkdir -p $(DEBUG_FARM)/tests/kunit
 	@ln -sf $(CURDIR)/tests/kunit/gcarena_kunit.c $(DEBUG_FARM)/tests/kunit/
@@ -549,8 +554,8 @@ check-debug-fast:
 	@$(call DEBUG_VM,$(debug_fast)) $(DEBUG_RUN) \
 		$(or $(TESTS_ONLY),$(DEBUG_FAST))
 check-debug-leaks:
-	@$(call DEBUG_VM,$(debug_leaks)) $(DEBUG_RUN) \
-		$(or $(TESTS_ONLY),$(DEBUG_LEAKS))
+	@$(call DEBUG_VM,$(debug_leaks)) env GCARENA_FAULT_CASES='$(strip $(DEBUG_FAULT_CASES))' \
+		$(DEBUG_RUN) $(or $(TESTS_ONLY),$(DEBUG_LEAKS))
 check-debug-long:
 	@$(call DEBUG_VM,$(debug_fast)) $(DEBUG_RUN) \
 		$(or $(TESTS_ONLY),$(DEBUG_LONG))
@@ -559,8 +564,11 @@ check-debug-small:
 		$(DEBUG_RUN) $(or $(TESTS_ONLY),$(DEBUG_SMALL))
 check-debug-thorough:
 	@$(call DEBUG_VM,$(debug_thorough)) $(DEBUG_RUN) $(or $(TESTS_ONLY),$(DEBUG_THOROUGH))
+# For tools/lint: what runs in one of the boots of DEBUG_PASSES=all.
+debug-programs:
+	@echo $(DEBUG_FAST) $(DEBUG_LEAKS) $(DEBUG_LONG) $(DEBUG_SMALL)
 .PHONY: $(addprefix check-debug-,build fast leaks long small thorough)
-.PHONY: check-debug
+.PHONY: check-debug debug-programs
 
 # --- data races: a kernel with KCSAN, see tests/README.md -----------------------------
 #
