@@ -526,8 +526,8 @@ DEBUG_VM         = tools/vm-run --kernel $(DEBUG_DIR)/vmlinuz --module $(DEBUG_F
 		   --memory 3072 --timeout 10800 --append "$(1)" $(VM_FLAGS) --
 DEBUG_RUN        = env GCARENA_PATIENCE=10 tests/run -t $(DEBUG_LIMIT)
 # In an emulated CPU that is this slow, ACPI's interpreter gives up on the routes of PCI
-# interrupts, after half a minute each; what the VM has uses MSI.
-debug_all       := pci=noacpi
+# interrupts, after half a minute each; what the VM has uses MSI. Two nodes: pages can move.
+debug_all       := pci=noacpi numa=fake=2
 debug_leaks     := $(debug_all) slub_debug=- no_debug_objects debug_pagealloc=off page_poison=off
 debug_fast      := $(debug_leaks) kmemleak=off
 debug_thorough  := $(debug_all) page_poison=on
