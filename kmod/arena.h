@@ -396,6 +396,7 @@ void gcarena_populate(struct gcarena *arena, u64 mapping_id, const struct gcaren
 bool gcarena_mapping_has_mm(struct gcarena *arena, const struct mm_struct *mm);
 struct gcarena_mapping *gcarena_mapping_unscanned(struct gcarena *arena);
 unsigned int gcarena_mapping_count(struct gcarena *arena);
+u64 gcarena_mapping_newest(struct gcarena *arena);
 
 /* backing.c: pages */
 extern struct page *gcarena_gap_page;
@@ -459,7 +460,7 @@ struct rb_node *gcarena_range_next(const struct gcarena_ranges *ranges, struct r
 struct gcarena_ranges *gcarena_ranges_get(struct gcarena_ranges *ranges);
 void gcarena_ranges_put(struct gcarena_ranges *ranges);
 int gcarena_roots_mark(struct gcarena *arena, struct gcarena_marker *m,
-		       struct gcarena_verifier *verifier, u64 *bytes);
+		       struct gcarena_verifier *verifier, u64 since, u64 *bytes);
 
 /* world.c: stopping the program */
 int gcarena_world_stop(struct gcarena *arena);

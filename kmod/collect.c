@@ -62,7 +62,7 @@ static int trace_from(struct gcarena *arena, struct gcarena_dirty *dirty)
 		return -ENOMEM;
 	ret = gcarena_trace_init(arena, m);
 	if (!ret) {
-		ret = gcarena_trace_last(arena, m, dirty);
+		ret = gcarena_trace_last(arena, m, U64_MAX, dirty);
 		arena->counters.mark_overflows += m->overflows;
 		gcarena_count_marked(&arena->counters, m);
 		gcarena_marker_destroy(m);
@@ -293,8 +293,12 @@ static int cycle(struct gcarena *arena, enum gcarena_collect_kind kind)
 	int ret, moving = 0;
 
 	lockdep_assert_held(&arena->lock);
-	if (arena->concurrent && kind == GCARENA_COLLECT_MINOR)
-		return gcarena_concurrent_finish(arena);
+	if (arena->concurrent && kind == GCARENA_COLLECT_MINOR) {
+		ret = gcarena_concurrent_finish(arena);
+		/* Else it was the cycle of a process that has gone: this one has its own. */
+		if (ret != -ENXIO)
+			return ret;
+	}
 	/* What it has marked so far may have died since. */
 	gcarena_concurrent_abandon(arena);
 	ret = gcarena_sweep_now(arena);

@@ -12,7 +12,7 @@
 
 /* tracer.c */
 int gcarena_trace_init(struct gcarena *arena, struct gcarena_marker *m);
-int gcarena_trace_last(struct gcarena *arena, struct gcarena_marker *m,
+int gcarena_trace_last(struct gcarena *arena, struct gcarena_marker *m, u64 since,
 		       struct gcarena_dirty *dirty);
 
 /* collect.c */

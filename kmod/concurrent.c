@@ -66,6 +66,7 @@ enum phase {
  * struct gcarena_concurrent - a cycle that is on
  * @arena: whose it is
  * @kind: what kind it is
+ * @since: as for gcarena_roots_mark()
  * @phase: what is to be done next
  * @marker: the trace
  * @dirty: written pages that have not been traced from yet
@@ -83,6 +84,7 @@ enum phase {
 struct gcarena_concurrent {
 	struct gcarena *arena;
 	enum gcarena_collect_kind kind;
+	u64 since;
 	enum phase phase;
 	struct gcarena_marker marker;
 	struct gcarena_dirty dirty;
@@ -240,7 +242,7 @@ static int read_roots(struct gcarena *arena, struct gcarena_concurrent *c)
 	gcarena_marker_resume(&c->marker);
 	gcarena_marker_set_helpers(&c->marker, 0);
 	stopped = ktime_get_ns();
-	ret = gcarena_roots_mark(arena, &c->marker, NULL, &bytes);
+	ret = gcarena_roots_mark(arena, &c->marker, NULL, c->since, &bytes);
 	arena->counters.root_total_ns += ktime_get_ns() - stopped;
 	gcarena_marker_suspend(&c->marker);
 	start_world(arena);
@@ -334,7 +336,7 @@ static int last_round(struct gcarena *arena, struct gcarena_concurrent *c)
 	if (!ret) {
 		gcarena_owners_reap(arena);
 		ret = gcarena_dirty_take(arena, &c->dirty) ?:
-		      gcarena_trace_last(arena, &c->marker, &c->dirty);
+		      gcarena_trace_last(arena, &c->marker, c->since, &c->dirty);
 		start_world(arena);
 	}
 	count_pause(arena, c, began);
@@ -407,6 +409,7 @@ int gcarena_concurrent_begin(struct gcarena *arena, enum gcarena_collect_kind ki
 	}
 	c->arena = arena;
 	c->kind = kind;
+	c->since = gcarena_mapping_newest(arena);
 	arena->concurrent = c;
 	gcarena_pacer_cycle_begun(&arena->pacer);
 	return 0;

@@ -93,6 +93,7 @@ enum evacuate_phase {
  * @rounds: since the last stop
  * @again: how often chunks have been chosen of which nothing could be moved
  * @by_policy: nobody has asked for it
+ * @since: as for gcarena_roots_mark()
  * @moved: bytes moved
  * @broken: written pages have been forgotten
  * @slice_end: when the slice has to end, CLOCK_MONOTONIC, ns
@@ -109,6 +110,7 @@ struct gcarena_evacuation {
 	unsigned int rounds;
 	unsigned int again;
 	bool by_policy;
+	u64 since;
 	u64 moved;
 	bool broken;
 	u64 slice_end;
@@ -247,6 +249,7 @@ static int evacuation_begin(struct gcarena *arena, bool by_policy)
 	}
 	e->arena = arena;
 	e->by_policy = by_policy;
+	e->since = gcarena_mapping_newest(arena);
 	e->number = ++arena->evacuations;
 	arena->evacuate_longest_ns = 0;
 	arena->evacuation = e;
@@ -444,7 +447,7 @@ static int move_stopped(struct gcarena *arena, struct gcarena_evacuation *e, u32
 	if (ret)
 		return ret;
 	gcarena_dirty_done(&e->fresh);
-	ret = gcarena_roots_mark(arena, NULL, NULL, &bytes) ?: gcarena_zeal_delay();
+	ret = gcarena_roots_mark(arena, NULL, NULL, e->since, &bytes) ?: gcarena_zeal_delay();
 	*found = ktime_get_ns();
 	return ret ?: gcarena_move_regions(arena, &e->r.regions[e->r.next], nr,
 					   arena->compact_budget.bytes, done);
@@ -632,11 +635,24 @@ static int now_locked(struct gcarena *arena, u64 number)
 	return slice(arena, ns, false);
 }
 
-static int begin_locked(struct gcarena *arena, u64 *number)
+/* Under the heap lock. Return: 0; why it could not be done; -EINTR: the lock may be lost. */
+static int evacuate(struct gcarena *arena, bool *locked)
 {
 	struct gcarena_mapping *mapping = gcarena_mapping_get(arena);
+	u64 number;
+	int ret;
 
-	return IS_ERR(mapping) ? PTR_ERR(mapping) : gcarena_evacuate_begin(arena, number);
+	if (IS_ERR(mapping))
+		return PTR_ERR(mapping);
+	ret = gcarena_evacuate_begin(arena, &number);
+	while (!ret) {
+		ret = now_locked(arena, number);
+		if (ret != -EAGAIN)
+			break;
+		ret = gcarena_give_way(arena);
+		*locked = !ret;
+	}
+	return ret;
 }
 
 /**
@@ -649,20 +665,18 @@ static int begin_locked(struct gcarena *arena, u64 *number)
 int gcarena_evacuate_now(struct gcarena *arena, struct gcarena_collect *arg)
 {
 	struct heap_tally moved;
-	u64 number, released;
+	bool locked = true;
+	u64 released;
 	int ret;
 
 	if (gcarena_lock(arena))
 		return -EINTR;
 	moved = arena->counters.moved;
 	released = arena->heap.released_bytes;
-	for (ret = begin_locked(arena, &number) ?: -EAGAIN; ret == -EAGAIN;) {
-		ret = now_locked(arena, number);
-		if (ret != -EAGAIN)
-			break;
-		if (gcarena_give_way(arena))
-			return -EINTR;
-	}
+	ret = evacuate(arena, &locked);
+	/* It was that of a process that has gone: this one has its own. */
+	if (ret == -ENXIO)
+		ret = evacuate(arena, &locked);
 	if (!ret) {
 		gcarena_release_hard(arena, 0);
 		arg->cycle = arena->counters.cycles;
@@ -675,7 +689,8 @@ int gcarena_evacuate_now(struct gcarena *arena, struct gcarena_collect *arg)
 		arg->moved_objects = arena->counters.moved.objects - moved.objects;
 		arg->moved_bytes = arena->counters.moved.bytes - moved.bytes;
 	}
-	mutex_unlock(&arena->lock);
+	if (locked)
+		mutex_unlock(&arena->lock);
 	return ret;
 }
 

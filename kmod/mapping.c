@@ -282,6 +282,17 @@ unsigned int gcarena_mapping_count(struct gcarena *arena)
 	return nr;
 }
 
+/* struct gcarena_mapping.id of the newest: who comes later has a higher one. */
+u64 gcarena_mapping_newest(struct gcarena *arena)
+{
+	u64 id;
+
+	spin_lock(&arena->mappings_lock);
+	id = arena->last_mapping_id;
+	spin_unlock(&arena->mappings_lock);
+	return id;
+}
+
 /**
  * gcarena_mapping_get() - the calling process's mapping
  * @arena: the arena; the caller holds its heap lock

@@ -82,8 +82,9 @@ struct gcarena_ranges {
  * @buffer: BUFFER_BYTES
  * @bytes: read so far
  * @precise: what is read now are precise slots: they pin nothing
- * @nr_processes: whose memory has been read. Who is about to die has none any more, though
- *	its mapping may be there still
+ * @since: struct gcarena_mapping.id of the newest that was there when the cycle began
+ * @any_old: the memory has been read of a process that was there then. Who is about to die
+ *	has none any more, though its mapping may be there still
  */
 struct scan {
 	struct gcarena *arena;
@@ -94,7 +95,8 @@ struct scan {
 	unsigned long *buffer;
 	u64 bytes;
 	bool precise;
-	unsigned int nr_processes;
+	u64 since;
+	bool any_old;
 };
 
 /**
@@ -592,7 +594,7 @@ static int scan_process(struct scan *scan, struct gcarena_mapping *mapping)
 		mapping->scanned = 0;
 		return 0;
 	}
-	scan->nr_processes += same;
+	scan->any_old |= same && mapping->id <= scan->since;
 	return ret;
 }
 
@@ -765,16 +767,19 @@ static int scan_round(struct scan *scan)
  * @arena: the arena, its world stopped
  * @m: the marker
  * @verifier: is told of all words, too; or NULL
+ * @since: what gcarena_mapping_newest() was when the cycle began; U64_MAX: it is one stop
  * @bytes: set to the bytes of roots read
  *
  * Return: 0; -EFAULT: an added range cannot be read; -ETIMEDOUT: a thread that woke up
- * in the kernel did not settle again; -ENXIO: nobody is left who maps the arena; -ENOMEM;
- * -EINTR.
+ * in the kernel did not settle again; -ENXIO: nobody is left who mapped the arena then;
+ * -ENOMEM; -EINTR.
  */
 int gcarena_roots_mark(struct gcarena *arena, struct gcarena_marker *m,
-		       struct gcarena_verifier *verifier, u64 *bytes)
+		       struct gcarena_verifier *verifier, u64 since, u64 *bytes)
 {
-	struct scan scan = { .arena = arena, .m = m, .verifier = verifier };
+	struct scan scan = {
+		.arena = arena, .m = m, .verifier = verifier, .since = since,
+	};
 	int ret = 0;
 
 	scan.buffer = kvmalloc(BUFFER_BYTES, GCARENA_GFP);
@@ -790,8 +795,11 @@ int gcarena_roots_mark(struct gcarena *arena, struct gcarena_marker *m,
 			break;
 		ret = gcarena_world_check(arena);
 	}
-	/* Who has unmapped the arena may map it again, and expects to find what was there. */
-	if (!ret && !scan.nr_processes)
+	/*
+	 * Who has unmapped the arena may map it again, and expects to find what was there. It
+	 * may have done so just now, and is about to say what its roots are.
+	 */
+	if (!ret && !scan.any_old)
 		ret = -ENXIO;
 	kvfree(scan.buffer);
 	*bytes = scan.bytes;

@@ -43,14 +43,14 @@ int gcarena_trace_init(struct gcarena *arena, struct gcarena_marker *m)
 }
 
 /* @dirty: written pages to trace from, or NULL. */
-static int mark_all(struct gcarena *arena, struct gcarena_marker *m,
+static int mark_all(struct gcarena *arena, struct gcarena_marker *m, u64 since,
 		    struct gcarena_dirty *dirty, struct gcarena_verifier *verifier)
 {
 	struct gcarena_counters *c = &arena->counters;
 	u64 start = ktime_get_ns(), rooted, marked;
 	int ret;
 
-	ret = gcarena_roots_mark(arena, m, verifier, &c->root_bytes_last);
+	ret = gcarena_roots_mark(arena, m, verifier, since, &c->root_bytes_last);
 	rooted = ktime_get_ns();
 	c->root_total_ns += rooted - start;
 	ret = ret ?: gcarena_zeal_delay();
@@ -66,14 +66,15 @@ static int mark_all(struct gcarena *arena, struct gcarena_marker *m,
 }
 
 /* Mark, and find out in another way whether that was right. */
-static int mark_and_verify(struct gcarena *arena, struct gcarena_marker *m,
+static int mark_and_verify(struct gcarena *arena, struct gcarena_marker *m, u64 since,
 			   struct gcarena_dirty *dirty)
 {
 	struct gcarena_verifier verifier;
 	int ret;
 
 	gcarena_verifier_init(&verifier, &arena->heap);
-	ret = gcarena_verify_heap(&arena->heap) ?: mark_all(arena, m, dirty, &verifier) ?:
+	ret = gcarena_verify_heap(&arena->heap) ?:
+	      mark_all(arena, m, since, dirty, &verifier) ?:
 	      gcarena_verify_marks(&verifier);
 	gcarena_verifier_destroy(&verifier);
 	if (ret)
@@ -96,11 +97,12 @@ static void count_helpers(struct gcarena_counters *c, const struct gcarena_marke
  * gcarena_trace_last() - trace to the end and make the marks count
  * @arena: the arena, its world stopped
  * @m: the marker; has traced already, or not
+ * @since: as for gcarena_roots_mark()
  * @dirty: written pages to trace from, or NULL
  *
- * Return: 0, or -EFAULT, -ETIMEDOUT, -ENOMEM, -EINTR, -EIO: the marks do not count.
+ * Return: 0, or -EFAULT, -ETIMEDOUT, -ENXIO, -ENOMEM, -EINTR, -EIO: the marks do not count.
  */
-int gcarena_trace_last(struct gcarena *arena, struct gcarena_marker *m,
+int gcarena_trace_last(struct gcarena *arena, struct gcarena_marker *m, u64 since,
 		       struct gcarena_dirty *dirty)
 {
 	int ret;
@@ -109,8 +111,8 @@ int gcarena_trace_last(struct gcarena *arena, struct gcarena_marker *m,
 	gcarena_marker_resume(m);
 	gcarena_marker_set_helpers(m, gcarena_helpers_stopped());
 	ret = gcarena_zeal_delay() ?:
-	      (gcarena_zeal_verify() ? mark_and_verify(arena, m, dirty)
-				     : mark_all(arena, m, dirty, NULL)) ?: gcarena_zeal_delay();
+	      (gcarena_zeal_verify() ? mark_and_verify(arena, m, since, dirty)
+				     : mark_all(arena, m, since, dirty, NULL)) ?: gcarena_zeal_delay();
 	gcarena_marker_suspend(m);
 	count_helpers(&arena->counters, m);
 	if (ret)

@@ -712,6 +712,58 @@ TEST_F_TIMEOUT(background, the_mapping_goes, 300)
 	EXPECT_EQ(before.total_freed_objects, stats.total_freed_objects);
 }
 
+/* What another process may do that has the descriptor; the one before takes its roots along. */
+static bool map_again(gca_arena *arena)
+{
+	struct gcarena_info info;
+	void *base;
+
+	if (raw_info(gca_fd(arena), &info))
+		return false;
+	base = (void *)(uintptr_t)info.base;
+	return !munmap(base, info.reserve) &&
+	       mmap(base, info.reserve, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		    gca_fd(arena), 0) == base;
+}
+
+/* It is mapped again before the cycle's next stop, but there are no roots yet. */
+TEST_F_TIMEOUT(background, the_mapping_comes_back, 300)
+{
+	struct gcarena_stats before = raw_stats_of(gca_fd(self->arena)), stats;
+	uint64_t end = now_ns() + PATIENCE_S * 1000000000ULL;
+	struct gca_collection collected = { .size = sizeof(collected) };
+
+	ASSERT_TRUE(begin_cycle(self->arena, &self->list, &self->nodes));
+	ASSERT_TRUE(map_again(self->arena));
+	param_set("background_cpu_percent", 100);
+	do
+		stats = raw_stats_of(gca_fd(self->arena));
+	while (stats.cycles_aborted + stats.cycles == before.cycles_aborted + before.cycles &&
+	       now_ns() < end);
+	EXPECT_EQ(before.cycles_aborted + 1, stats.cycles_aborted);
+	EXPECT_EQ(before.cycles, stats.cycles);
+	EXPECT_EQ(before.total_freed_objects, stats.total_freed_objects);
+	ASSERT_EQ(0, gca_roots_add_in(self->arena, &self->list, sizeof(self->list)));
+	ASSERT_EQ(0, gca_collect_in(self->arena, GCA_FULL, &collected));
+	EXPECT_EQ(self->nodes, collected.live_objects);
+	EXPECT_EQ(self->nodes, list_length(self->list));
+}
+
+/* Nor does it end somebody else's collection. */
+TEST_F_TIMEOUT(background, the_mapping_comes_back_and_collects, 300)
+{
+	struct gcarena_stats before = raw_stats_of(gca_fd(self->arena)), stats;
+
+	ASSERT_TRUE(begin_cycle(self->arena, &self->list, &self->nodes));
+	ASSERT_TRUE(map_again(self->arena));
+	ASSERT_EQ(0, gca_roots_add_in(self->arena, &self->list, sizeof(self->list)));
+	EXPECT_EQ(0, gca_collect_in(self->arena, GCA_MINOR, NULL));
+	stats = raw_stats_of(gca_fd(self->arena));
+	EXPECT_EQ(before.cycles_aborted + 1, stats.cycles_aborted);
+	EXPECT_EQ(before.cycles + 1, stats.cycles);
+	EXPECT_EQ(self->nodes, list_length(self->list));
+}
+
 /* ---- How much of the processors it takes --------------------------------------------------- */
 
 /* Nothing is asked of the arena meanwhile: whoever wants its lock cuts a slice short. */
