@@ -112,7 +112,8 @@ int gcarena_trace_last(struct gcarena *arena, struct gcarena_marker *m, u64 sinc
 	gcarena_marker_set_helpers(m, gcarena_helpers_stopped());
 	ret = gcarena_zeal_delay() ?:
 	      (gcarena_zeal_verify() ? mark_and_verify(arena, m, since, dirty)
-				     : mark_all(arena, m, since, dirty, NULL)) ?: gcarena_zeal_delay();
+				     : mark_all(arena, m, since, dirty, NULL)) ?:
+	      gcarena_zeal_delay();
 	gcarena_marker_suspend(m);
 	count_helpers(&arena->counters, m);
 	if (ret)
