@@ -37,7 +37,7 @@
 #define BATCH_SPANS	256
 #define MAX_ROUNDS	12
 /* With so little left to do, the next round can be the last. */
-#define LAST_STEPS	512
+#define LAST_STEPS	2048
 /* What a thread has to do for one allocation once all but recent writes have been traced. */
 #define CATCH_UP_STEPS	256
 /* Tracing that is done sooner is done at once: two stops cost more than one. */

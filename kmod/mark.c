@@ -43,6 +43,9 @@
  * operations. Nothing needs to be ordered by them: who wins scans the object, and work
  * changes hands under a lock.
  *
+ * Work is counted in steps: one for each item, and one more for so many words of it. A
+ * checkpoint is never far in time then, whether objects are small, or arrays, or pages.
+ *
  * Needs the heap lock. May sleep, allocate, be killed (-EINTR), and pause (-EAGAIN).
  */
 #include "crew.h"
@@ -50,6 +53,8 @@
 
 #define PIECE_WORDS	4096U
 #define CHECK_INTERVAL	512U
+/* Scanning so many words is one step more. */
+#define STEP_WORDS	16U
 /* With others at it: steps between two looks whether somebody wants work. */
 #define SHARE_INTERVAL	64U
 /* With less at hand there is nothing to share: a list, or almost one. */
@@ -362,6 +367,12 @@ static void scan_words(struct gcarena_marker *m, const struct heap_layout *layou
 		scan_elements(m, layout, words, nr, phase);
 }
 
+/* Steps besides the one that each item is. */
+static __always_inline u64 steps_of(u64 words)
+{
+	return words / STEP_WORDS;
+}
+
 /* One piece of a large object; what is left of it is pushed before. */
 static void scan_piece(struct gcarena_marker *m, u64 item, const unsigned long *words)
 {
@@ -378,6 +389,7 @@ static void scan_piece(struct gcarena_marker *m, u64 item, const unsigned long *
 		push(m, item + nr * sizeof(u64), span);
 	if (span->layout->elem_words)
 		div_u64_rem(done, span->layout->elem_words, &phase);
+	m->steps += steps_of(nr);
 	scan_words(m, span->layout, words, nr, phase);
 }
 
@@ -410,6 +422,7 @@ static void mark_page(struct gcarena_marker *m, u64 from)
 	u32 i;
 
 	i = ((from - span->start) * span->magic) >> 32;	/* 0 in a large object */
+	m->steps += steps_of(BIT(PAGE_SHIFT) / sizeof(u64));
 	for (; i < span->nr_slots; i++) {
 		start = span->start + i * span->slot_bytes;
 		if (start >= to)
@@ -426,6 +439,15 @@ static __always_inline void *item_kaddr(const struct gcarena_marker *m, u64 item
 	return m->heap->chunks[offset >> GCARENA_CHUNK_SHIFT]->kaddr + offset % GCARENA_CHUNK_BYTES;
 }
 
+static __always_inline void scan_object(struct gcarena_marker *m, const struct heap_layout *layout,
+					unsigned int class, const unsigned long *words)
+{
+	u32 nr = gcarena_sizeclasses[class].slot_bytes / sizeof(u64);
+
+	m->steps += steps_of(nr);
+	scan_words(m, layout, words, nr, 0);
+}
+
 static __always_inline void scan_item(struct gcarena_marker *m, u64 item)
 {
 	const struct heap_layout *layout = m->heap->layouts[ITEM_LAYOUT(item)];
@@ -436,8 +458,7 @@ static __always_inline void scan_item(struct gcarena_marker *m, u64 item)
 	else if (unlikely(class == CLASS_PAGE))
 		mark_page(m, ITEM_OFFSET(item));
 	else
-		scan_words(m, layout, item_kaddr(m, item),
-			   gcarena_sizeclasses[class].slot_bytes / sizeof(u64), 0);
+		scan_object(m, layout, class, item_kaddr(m, item));
 }
 
 /* Move items from the stack to the queue, until that is full or the stack empty. */

@@ -97,6 +97,67 @@ TEST_F(core, words_that_are_no_pointers)
 	EXPECT_EQ(4 * MIB, m.marked.bytes);
 }
 
+/* What there is to scan in one object of a class, which refers to nothing. */
+static u64 steps_of_one(struct gcarena_heap *heap, u64 offset)
+{
+	unsigned long word = BASE + offset;
+	struct gcarena_marker m;
+
+	if (mark_from(heap, &word, 1, 0, &m))
+		return 0;
+	return m.steps;
+}
+
+/*
+ * Steps are what decides when others get the lock: an object of many words is many of them,
+ * to a factor of two for the words alone.
+ */
+TEST_F(core, steps_tell_of_words)
+{
+	struct heap_span *span;
+	u64 taken[GCARENA_MAX_SLOTS / 64], steps, words;
+	unsigned int c;
+
+	for (c = 1; c < GCARENA_NR_CLASSES; c++) {
+		span = span_new(&self->heap, self->heap.layouts[0], c);
+		ASSERT_FALSE(IS_ERR(span));
+		gcarena_span_take(&self->heap, span, taken);
+		words = span->slot_bytes / 8;
+		steps = steps_of_one(&self->heap, span->start);
+		EXPECT_LE(words / 16, steps);
+		EXPECT_GE(words / 16 + 4, steps);
+		gcarena_span_put(&self->heap, span, taken, taken);
+		gcarena_span_settle(&self->heap, span);
+	}
+	for (words = 8192; words <= 8 * MIB; words *= 4) {
+		span = large_new(&self->heap, self->heap.layouts[0], words * 8);
+		steps = steps_of_one(&self->heap, span->start);
+		EXPECT_LE(words / 16, steps);
+		EXPECT_GE(words / 8, steps);
+		gcarena_slot_free(&self->heap, &(struct heap_slot) { span, 0 });
+	}
+}
+
+/* And so it is a page that was written, whatever lies there. */
+TEST_F(core, steps_tell_of_pages)
+{
+	struct heap_span *span = large_new(&self->heap, self->heap.layouts[0], 2 * MIB);
+	unsigned long word = BASE + span->start, pages[2 * MIB / 4096 / 64], page = 0;
+	struct gcarena_marker m;
+	u64 steps;
+
+	memset(pages, 0xff, sizeof(pages));
+	ASSERT_EQ(0, gcarena_marker_init(&m, &self->heap, 0));
+	ASSERT_EQ(0, gcarena_mark_words(&m, &word, 1));
+	ASSERT_EQ(0, gcarena_mark_finish(&m));
+	steps = m.steps;
+	ASSERT_EQ(0, gcarena_mark_dirty(&m, pages, 2 * MIB / 4096, &page));
+	ASSERT_EQ(0, gcarena_mark_finish(&m));
+	EXPECT_LE(512 * (512 / 16), m.steps - steps);
+	EXPECT_GE(512 * (512 / 8), m.steps - steps);
+	gcarena_marker_destroy(&m);
+}
+
 /* A chunk in the middle that was given back. */
 TEST_F(core, pointers_into_a_hole)
 {
