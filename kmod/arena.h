@@ -63,6 +63,7 @@
 #include "quiet.h"
 #include "registry.h"
 #include "request.h"
+#include "share.h"
 
 struct gcarena_concurrent;
 struct gcarena_evacuation;
@@ -275,6 +276,7 @@ struct gcarena_counters {
  * @background: sweeps and gives memory back after a cycle; see background.c
  * @background_refills: counters.refills when @background last ran to its end
  * @waiters: threads that wait for @lock
+ * @share: what threads of ours took of the processors beside the program; see worker.c
  * @tracer: advances @concurrent; see concurrent.c
  * @evacuator: advances @evacuation; see evacuate.c
  * @memcg: what the program's kernel memory is charged to, also by @tracer; may be NULL
@@ -340,6 +342,7 @@ struct gcarena {
 	struct delayed_work background;
 	u64 background_refills;
 	atomic_t waiters;
+	struct gcarena_share share;
 	struct work_struct tracer;
 	struct work_struct evacuator;
 	struct mem_cgroup *memcg;

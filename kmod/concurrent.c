@@ -19,8 +19,9 @@
  * All this is one state machine, advanced in slices by whoever holds the heap lock: a
  * worker (worker.c), which has a bounded part of the processors, and so many helpers
  * (helper.c) as that part has whole ones; and threads that allocate, which help when the
- * program would reach its goal before the trace does. Between slices the lock is free. A
- * thread that waits for it ends the slice.
+ * program would reach its goal before the trace does. As the worker cannot have the lock
+ * then, they get helpers out of its part. Between slices the lock is free. A thread that
+ * waits for it ends the slice.
  */
 #include <linux/ktime.h>
 #include <linux/moduleparam.h>
@@ -38,8 +39,6 @@
 #define MAX_ROUNDS	12
 /* With so little left to do, the next round can be the last. */
 #define LAST_STEPS	2048
-/* What a thread has to do for one allocation once all but recent writes have been traced. */
-#define CATCH_UP_STEPS	256
 /* Tracing that is done sooner is done at once: two stops cost more than one. */
 #define WORTH_NS	(500 * NSEC_PER_USEC)
 #define WORTH_BYTES	(4ULL << 20)
@@ -48,6 +47,8 @@
  * Steps are of tracing alone, so there is a bound for time as well.
  */
 #define ASSIST_STEPS	8192
+/* The least that is worth the while: with less, one that is called comes too late. */
+#define ASSIST_STEPS_MIN	2048
 #define ASSIST_NS	(4 * NSEC_PER_MSEC)
 
 static uint concurrent = 1;
@@ -286,10 +287,19 @@ static void round_end(struct gcarena *arena, struct gcarena_concurrent *c)
 									  : PHASE_LAST;
 }
 
+/*
+ * After the first round there is left what the program writes, and the world stands still
+ * for what it has written since the last but one: be quick, and let who writes help.
+ */
+static bool is_catching_up(const struct gcarena_concurrent *c)
+{
+	return c->rounds;
+}
+
 static int trace(struct gcarena *arena, struct gcarena_concurrent *c)
 {
 	struct gcarena_marker *m = &c->marker;
-	u64 start = ktime_get_ns(), ns;
+	u64 start = ktime_get_ns(), helped_ns = m->helped_ns, ns;
 	int ret;
 
 	m->pause = slice_is_over;
@@ -299,6 +309,8 @@ static int trace(struct gcarena *arena, struct gcarena_concurrent *c)
 	      gcarena_mark_finish(m);
 	gcarena_marker_suspend(m);
 	ns = ktime_get_ns() - start;
+	if (!is_catching_up(c))
+		gcarena_worker_charge(arena, start, m->helped_ns - helped_ns);
 	c->worked_ns += ns;
 	arena->counters.concurrent_ns += ns;
 	if (ret)
@@ -416,15 +428,6 @@ int gcarena_concurrent_begin(struct gcarena *arena, enum gcarena_collect_kind ki
 }
 
 /*
- * After the first round there is left what the program writes, and the world stands still
- * for what it has written since the last but one: be quick, and let who writes help.
- */
-static bool is_catching_up(const struct gcarena_concurrent *c)
-{
-	return c->rounds;
-}
-
-/*
  * Is a thread that allocates to get little at a time, as it has to come back and help? Who
  * gets much writes more in between than it traces then, and rounds get no shorter.
  */
@@ -440,11 +443,21 @@ static u64 steps_behind(const struct gcarena *arena, const struct gcarena_concur
 	u64 total = arena->trace_steps[c->kind == GCARENA_COLLECT_MINOR];
 	u64 due = (total * gcarena_pacer_progress(&arena->pacer)) >> 10;
 
-	if (gcarena_pacer_due(&arena->pacer))
+	if (gcarena_pacer_due(&arena->pacer) || is_catching_up(c))
 		return ASSIST_STEPS;
-	if (is_catching_up(c))
-		return CATCH_UP_STEPS;
-	return due > c->marker.steps ? due - c->marker.steps : 0;
+	due -= min(due, c->marker.steps);
+	return due < ASSIST_STEPS_MIN ? 0 : due;
+}
+
+/*
+ * A thread that allocates is helped by as many as may work beside the program, as the worker
+ * waits for the lock meanwhile.
+ */
+static unsigned int assistants(const struct gcarena *arena, const struct gcarena_concurrent *c)
+{
+	if (!is_catching_up(c) && gcarena_worker_rest_due(arena))
+		return 0;
+	return gcarena_helpers_assisting();
 }
 
 static int assist(struct gcarena *arena, struct gcarena_concurrent *c, u64 steps)
@@ -456,7 +469,7 @@ static int assist(struct gcarena *arena, struct gcarena_concurrent *c, u64 steps
 	do {
 		c->slice_end = far ? U64_MAX : start + ASSIST_NS;
 		c->slice_steps = c->marker.steps + min_t(u64, steps, ASSIST_STEPS);
-		c->helpers = 0;
+		c->helpers = assistants(arena, c);
 		ret = slice(arena, c);
 	} while (far && ret == -EAGAIN && !gcarena_zeal_slice());
 	arena->counters.assist_ns += ktime_get_ns() - start;

@@ -415,6 +415,7 @@ void gcarena_crew_recall(struct gcarena_marker *m)
 	m->marked.objects += crew->marked.objects;
 	m->marked.bytes += crew->marked.bytes;
 	m->overflows += crew->overflows;
+	m->helped_ns += crew->busy_ns;
 	m->steps += crew->steps;
 	m->next_look += crew->steps;
 	m->next_check += crew->steps;
@@ -422,6 +423,7 @@ void gcarena_crew_recall(struct gcarena_marker *m)
 	crew->marked = (struct heap_tally) { };
 	crew->overflows = 0;
 	crew->steps = 0;
+	crew->busy_ns = 0;
 }
 
 static void list_free(struct gcarena_marker *m, struct gcarena_mark_segment *s)
@@ -543,6 +545,7 @@ void gcarena_crew_leave(struct gcarena_helper *helper)
 	crew->marked.bytes += m->marked.bytes;
 	crew->steps += m->steps;
 	crew->overflows += m->overflows;
+	crew->busy_ns += ktime_get_ns() - helper->came;
 	WRITE_ONCE(crew->busy, crew->busy - helper->busy);
 	helper->called = false;
 	asleep = crew->asleep;

@@ -32,6 +32,7 @@ struct gcarena_mark_segment {
  * @running: it may run: it was called, and not recalled since. The leader's
  * @busy: it has something to trace; its own
  * @helped: it had, once; its own while it is called
+ * @came: when it came, CLOCK_MONOTONIC, ns; its own
  */
 struct gcarena_helper {
 	struct gcarena_marker marker;
@@ -40,6 +41,7 @@ struct gcarena_helper {
 	bool running;
 	bool busy;
 	bool helped;
+	u64 came;
 };
 
 /**
@@ -59,6 +61,7 @@ struct gcarena_helper {
  * @marked: what helpers that have left have reached, and the leader has not been told
  * @steps: the same of their steps
  * @overflows: the same of their overflows
+ * @busy_ns: the same of the time for which they had a processor
  * @nr: entries in @helper
  * @helper: those that can be called
  */
@@ -78,6 +81,7 @@ struct gcarena_crew {
 	struct heap_tally marked;
 	u64 steps;
 	u64 overflows;
+	u64 busy_ns;
 	unsigned int nr;
 	struct gcarena_helper helper[];
 };

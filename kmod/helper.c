@@ -47,6 +47,14 @@ unsigned int gcarena_helpers_beside(void)
 	return percent < 200 ? 0 : min(percent / 100, most_workers()) - 1;
 }
 
+/* And for a thread that allocates: as many as a worker is, and helpers of its own. */
+unsigned int gcarena_helpers_assisting(void)
+{
+	unsigned int percent = gcarena_worker_percent();
+
+	return min(DIV_ROUND_UP(percent, 100U), most_workers() - 1);
+}
+
 static void help(struct work_struct *work)
 {
 	struct gcarena_helper *helper = container_of(work, struct gcarena_helper, work);

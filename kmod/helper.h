@@ -4,5 +4,6 @@
 
 unsigned int gcarena_helpers_stopped(void);
 unsigned int gcarena_helpers_beside(void);
+unsigned int gcarena_helpers_assisting(void);
 
 #endif

@@ -131,12 +131,15 @@ void gcarena_marker_set_interval(struct gcarena_marker *m, u32 steps)
 	m->next_check = m->next_look;
 }
 
-/* How many may be called to help from now on, until it is said otherwise. */
+/*
+ * How many may be called to help from now on, until it is said otherwise. Where there was
+ * enough for others once, they are called at once.
+ */
 void gcarena_marker_set_helpers(struct gcarena_marker *m, unsigned int helpers)
 {
 	m->helpers = min(helpers, GCARENA_MARK_WORKERS_MAX - 1);
 	m->most_helpers = max(m->most_helpers, m->helpers);
-	m->next_call = m->steps + 2 * m->interval;
+	m->next_call = m->steps + (m->crew ? 0 : 2 * m->interval);
 }
 
 /* Before a slice: the heap may have grown since the last one. */
@@ -566,6 +569,7 @@ void gcarena_mark_help(struct gcarena_helper *helper)
 {
 	struct gcarena_marker *m = &helper->marker;
 
+	helper->came = ktime_get_ns();
 	while (gcarena_crew_take(helper)) {
 		if (drain(m)) {
 			flush(m);

@@ -54,6 +54,7 @@ struct gcarena_mark_ring {
  * @overflows: how often it was
  * @marked: what was reached; by helpers, too, once they have left
  * @told: of that, what the heap knows
+ * @helped_ns: time for which helpers that have left were there
  */
 struct gcarena_marker {
 	struct gcarena_heap *heap;
@@ -85,6 +86,7 @@ struct gcarena_marker {
 	u64 overflows;
 	struct heap_tally marked;
 	struct heap_tally told;
+	u64 helped_ns;
 };
 
 int gcarena_marker_init(struct gcarena_marker *m, struct gcarena_heap *heap, u64 stack_limit);

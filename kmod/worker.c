@@ -19,8 +19,12 @@
 #include "compat.h"
 #include "worker.h"
 
-/* After so many misses in a row the waits do not get longer: 20 us doubled 9 times. */
-#define MISSES_MAX	9U
+/*
+ * After so many misses in a row the waits do not get longer: 20 us doubled 5 times. Threads
+ * that allocate help for longer than that, and are gone for less.
+ */
+#define MISSES_MAX	5U
+#define LATER_US	10000UL
 
 static uint background_cpu_percent = 25;
 module_param(background_cpu_percent, uint, 0644);
@@ -32,13 +36,26 @@ unsigned int gcarena_worker_percent(void)
 	return clamp(READ_ONCE(background_cpu_percent), 1U, 100U) * num_online_cpus();
 }
 
-/* After @ns of work: leave the processors to others, as is their due. */
-static void rest(u64 ns)
+/**
+ * gcarena_worker_rest_due() - have we taken our part of the processors?
+ * @arena: the arena; the caller holds its heap lock
+ *
+ * Return: ns for which they are left to others, 0 if we may go on.
+ */
+u64 gcarena_worker_rest_due(const struct gcarena *arena)
 {
-	u32 percent = gcarena_worker_percent();
+	return gcarena_share_wait(&arena->share, gcarena_worker_percent(), ktime_get_ns());
+}
 
-	if (percent < 100)
-		fsleep(div_u64(ns * (100 - percent), percent * NSEC_PER_USEC));
+/**
+ * gcarena_worker_charge() - a kernel thread has worked for the arena while the program ran
+ * @arena: the arena; the caller holds its heap lock
+ * @start: when it began, CLOCK_MONOTONIC, ns
+ * @ns: for how long
+ */
+void gcarena_worker_charge(struct gcarena *arena, u64 start, u64 ns)
+{
+	gcarena_share_charge(&arena->share, gcarena_worker_percent(), start, ns);
 }
 
 static void rest_missed(unsigned int missed)
@@ -50,7 +67,7 @@ static void rest_missed(unsigned int missed)
 static bool work_slice(struct gcarena *arena, const struct gcarena_job *job, unsigned int *missed)
 {
 	enum gcarena_work_next next = GCARENA_WORK_DONE;
-	u64 start = ktime_get_ns();
+	u64 start = ktime_get_ns(), rest = 0;
 
 	/* A synchronous cycle may wait for a stalled page fault: do not spin for it. */
 	if (!mutex_trylock(&arena->lock)) {
@@ -62,11 +79,17 @@ static bool work_slice(struct gcarena *arena, const struct gcarena_job *job, uns
 		job->abandon(arena);
 	else
 		next = job->slice(arena);
+	if (next == GCARENA_WORK_REST) {
+		gcarena_worker_charge(arena, start, ktime_get_ns() - start);
+		rest = gcarena_worker_rest_due(arena);
+	}
 	mutex_unlock(&arena->lock);
-	if (next == GCARENA_WORK_REST)
-		rest(ktime_get_ns() - start);
-	if (next == GCARENA_WORK_LATER)
-		rest_missed(MISSES_MAX);
+	if (rest)
+		fsleep(div_u64(rest, NSEC_PER_USEC));
+	else if (next == GCARENA_WORK_LATER)
+		fsleep(LATER_US);
+	else if (atomic_read(&arena->waiters))
+		rest_missed(0);	/* A mutex goes to who is quick: be slow. */
 	return next != GCARENA_WORK_DONE;
 }
 

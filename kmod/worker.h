@@ -2,6 +2,8 @@
 #ifndef GCARENA_WORKER_H
 #define GCARENA_WORKER_H
 
+#include <linux/types.h>
+
 struct gcarena;
 struct work_struct;
 
@@ -30,6 +32,8 @@ struct gcarena_job {
 };
 
 unsigned int gcarena_worker_percent(void);
+u64 gcarena_worker_rest_due(const struct gcarena *arena);
+void gcarena_worker_charge(struct gcarena *arena, u64 start, u64 ns);
 int gcarena_worker_queue(struct gcarena *arena, struct work_struct *work);
 void gcarena_worker_run(struct gcarena *arena, const struct gcarena_job *job);
 

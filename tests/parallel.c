@@ -319,6 +319,38 @@ TEST_F_TIMEOUT(parallel, concurrent, 300)
 	EXPECT_EQ(NODES, collect(_metadata, self, GCA_FULL));
 }
 
+/*
+ * Where a worker has no whole processor, nobody helps it, and the last stop has too little to
+ * do for two: who is there was called by a thread that allocates.
+ */
+TEST_F_TIMEOUT(parallel, who_allocates_is_helped, 300)
+{
+	long percent = 80 / sysconf(_SC_NPROCESSORS_ONLN);
+	time_t end = time(NULL) + PATIENCE_S;
+	struct gcarena_stats stats;
+	unsigned long i;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) == 1 || !percent)
+		SKIP(return, "needs two processors, or fewer than 80");
+	gca_close(self->arena);
+	ASSERT_TRUE(params_set(&self->params, "concurrent", 2));
+	ASSERT_TRUE(params_set(&self->params, "generational", 0));
+	ASSERT_TRUE(params_set(&self->params, "background_cpu_percent", percent));
+	open_arena_of(_metadata, self, 4 << 20);
+	ASSERT_TRUE(tree_make(self, self->type));
+	do {
+		for (i = 0; i < 1000; i++)
+			ASSERT_NE(NULL, node_new(self->arena, self->type, 0));
+		stats = raw_stats_of(gca_fd(self->arena));
+	} while (stats.mark_workers_last < 2 && time(NULL) < end);
+	TH_LOG("%llu cycles, %llu concurrent, %llu pieces shared", stats.cycles,
+	       stats.cycles_concurrent, stats.mark_shared);
+	EXPECT_EQ(2, stats.mark_workers_last);
+	EXPECT_LT(0, stats.assist_ns);
+	EXPECT_EQ(stats.cycles, stats.cycles_concurrent);
+	EXPECT_EQ(NODES, tree_count(self->root[0], 0));
+}
+
 /* With one thread all is as it was: nobody is called. */
 TEST_F_TIMEOUT(parallel, alone, 120)
 {

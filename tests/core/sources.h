@@ -22,6 +22,7 @@
 #include "../../kmod/remember.c"
 #include "../../kmod/pacer.c"
 #include "../../kmod/budget.c"
+#include "../../kmod/share.c"
 
 #include "core/helpers.h"
 
