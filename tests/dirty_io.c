@@ -485,7 +485,7 @@ static bool hop(struct ways *w, const FIXTURE_VARIANT(dirty_io) *variant, uint64
 static bool drive_cycles(struct params *params)
 {
 	return params_set(params, "concurrent", 2) && params_set(params, "generational", 2) &&
-	       params_set(params, "zeal_refill", 1) && params_set(params, "zeal_slice", 40);
+	       params_set(params, "zeal_refill", 1) && params_set(params, "zeal_slice", 100);
 }
 
 static bool has_hopped_enough(struct ways *w, unsigned int done, unsigned int hops)
