@@ -476,6 +476,7 @@ void gcarena_background_work(struct work_struct *work);
 void gcarena_background_kick(struct gcarena *arena);
 u64 gcarena_background_keep(const struct gcarena *arena);
 bool gcarena_sweep_batch(struct gcarena *arena);
+u64 gcarena_released(struct gcarena *arena, u64 bytes);
 u64 gcarena_release_to(struct gcarena *arena, u64 keep);
 u64 gcarena_release_hard(struct gcarena *arena, u64 keep);
 

@@ -35,7 +35,8 @@ u64 gcarena_background_keep(const struct gcarena *arena)
 	return min(keep, limit);
 }
 
-static u64 released(struct gcarena *arena, u64 bytes)
+/* So many bytes of backing were given back. Return: the same. */
+u64 gcarena_released(struct gcarena *arena, u64 bytes)
 {
 	if (bytes)
 		trace_gcarena_release(arena->entry.id, bytes, gcarena_heap_held(&arena->heap));
@@ -45,7 +46,7 @@ static u64 released(struct gcarena *arena, u64 bytes)
 /* Give empty chunks back until @keep bytes of backing are left. Return: bytes given. */
 u64 gcarena_release_to(struct gcarena *arena, u64 keep)
 {
-	return released(arena, gcarena_chunks_release(&arena->heap, keep));
+	return gcarena_released(arena, gcarena_chunks_release(&arena->heap, keep));
 }
 
 /* The same, and what is free in the others. To have that again is dear. */
@@ -53,7 +54,7 @@ u64 gcarena_release_hard(struct gcarena *arena, u64 keep)
 {
 	u64 bytes = gcarena_chunks_release(&arena->heap, keep);
 
-	return released(arena, bytes + gcarena_blocks_release(&arena->heap, keep));
+	return gcarena_released(arena, bytes + gcarena_blocks_release(&arena->heap, keep));
 }
 
 /* Sweep some of what the last cycle left. Return: there is more. */

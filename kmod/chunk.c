@@ -436,6 +436,30 @@ void gcarena_chunks_exchange(struct gcarena_heap *heap, u32 from, u32 to)
 	heap->first_fit = min(heap->first_fit, to);
 }
 
+static bool chunk_can_go(const struct gcarena_heap *heap, u32 index)
+{
+	return heap->chunks[index] && !heap->chunks[index]->nr_used;
+}
+
+/* Give back an empty one. Return: bytes. */
+static u64 chunk_release(struct gcarena_heap *heap, u32 index)
+{
+	u64 bytes = GCARENA_CHUNK_BYTES -
+		    ((u64)heap->chunks[index]->nr_absent << GCARENA_BLOCK_SHIFT);
+
+	chunk_destroy(heap, index);
+	heap->released_bytes += bytes;
+	return bytes;
+}
+
+/* After that. */
+static void top_lower(struct gcarena_heap *heap)
+{
+	while (heap->top && !heap->chunks[heap->top - 1])
+		heap->top--;
+	heap->first_fit = min(heap->first_fit, heap->top);
+}
+
 /**
  * gcarena_chunks_release() - give empty chunks back to the system
  * @heap: the heap
@@ -455,25 +479,20 @@ u64 gcarena_chunks_release(struct gcarena_heap *heap, u64 keep)
 	for (i = heap->top; i && heap->nr_empty; i--) {
 		if (gcarena_heap_held(heap) <= keep)
 			break;
-		if (!heap->chunks[i - 1] || heap->chunks[i - 1]->nr_used)
+		if (!chunk_can_go(heap, i - 1))
 			continue;
-		released += GCARENA_CHUNK_BYTES -
-			    ((u64)heap->chunks[i - 1]->nr_absent << GCARENA_BLOCK_SHIFT);
-		chunk_destroy(heap, i - 1);
+		released += chunk_release(heap, i - 1);
 		cond_resched();
 	}
-	while (heap->top && !heap->chunks[heap->top - 1])
-		heap->top--;
-	heap->first_fit = min(heap->first_fit, heap->top);
-	heap->released_bytes += released;
+	top_lower(heap);
 	return released;
 }
 
 /* Chunks with less to give back stay whole. */
 #define RELEASE_BLOCKS	(GCARENA_CHUNK_BLOCKS / 8)
 
-/* Give a chunk's free blocks back. Return: how many. */
-static unsigned int chunk_discard(struct gcarena_heap *heap, u32 index)
+/* Give a chunk's free blocks back. Return: bytes. */
+static u64 chunk_discard(struct gcarena_heap *heap, u32 index)
 {
 	struct heap_chunk *chunk = heap->chunks[index];
 	unsigned long first, end = 0;
@@ -492,7 +511,8 @@ static unsigned int chunk_discard(struct gcarena_heap *heap, u32 index)
 		heap->nr_absent += end - first;
 		nr += end - first;
 	}
-	return nr;
+	heap->released_bytes += (u64)nr << GCARENA_BLOCK_SHIFT;
+	return (u64)nr << GCARENA_BLOCK_SHIFT;
 }
 
 /**
@@ -512,9 +532,52 @@ u64 gcarena_blocks_release(struct gcarena_heap *heap, u64 keep)
 
 	for (i = heap->top; i && !heap->tracing && gcarena_heap_held(heap) > keep; i--) {
 		if (heap->chunks[i - 1] && heap->chunks[i - 1]->nr_used)
-			released += (u64)chunk_discard(heap, i - 1) << GCARENA_BLOCK_SHIFT;
+			released += chunk_discard(heap, i - 1);
 		cond_resched();
 	}
-	heap->released_bytes += released;
 	return released;
+}
+
+/**
+ * gcarena_release_begin() - begin to do what the two above do, in steps
+ * @heap: the heap
+ * @release: where gcarena_release_step() goes on
+ */
+void gcarena_release_begin(const struct gcarena_heap *heap, struct heap_release *release)
+{
+	release->next = heap->top;
+	release->blocks = false;
+}
+
+/**
+ * gcarena_release_step() - look at one chunk, and give back what it has
+ * @heap: the heap; between steps anything may become of it
+ * @release: from gcarena_release_begin()
+ * @keep: as for gcarena_chunks_release()
+ * @bytes: what was given back is added
+ *
+ * Return: there is more to look at.
+ */
+bool gcarena_release_step(struct gcarena_heap *heap, struct heap_release *release, u64 keep,
+			  u64 *bytes)
+{
+	u32 index;
+
+	if (!release->next)
+		return false;
+	index = --release->next;
+	/* No more than there was when it began: what came after that is in use. */
+	if (!heap->tracing && index < heap->top && gcarena_heap_held(heap) > keep) {
+		if (chunk_can_go(heap, index)) {
+			*bytes += chunk_release(heap, index);
+			top_lower(heap);
+		} else if (release->blocks && heap->chunks[index]) {
+			*bytes += chunk_discard(heap, index);
+		}
+	}
+	if (!release->next && !release->blocks) {
+		release->next = heap->top;
+		release->blocks = true;
+	}
+	return release->next;
 }

@@ -11,6 +11,7 @@
  *  4. Stop the world; once more the written pages; read the roots; move what fits the budget,
  *     and change what is on the cards of those chunks (move.c). Start the world.
  *  5. Back to 3. for the next chunks.
+ *  6. Give back memory, a chunk at a time.
  *
  * Invariant, from the end of 2. on: a pointer into one of the chunks, in an allocated slot
  * that is scanned, stands on a card that is remembered for that chunk, or on a page that
@@ -79,6 +80,7 @@ enum evacuate_phase {
 	EVACUATE_ROUND,
 	EVACUATE_DIRTY,
 	EVACUATE_STOP,
+	EVACUATE_RELEASE,
 };
 
 /**
@@ -95,6 +97,8 @@ enum evacuate_phase {
  * @by_policy: nobody has asked for it
  * @since: as for gcarena_roots_mark()
  * @moved: bytes moved
+ * @release: EVACUATE_RELEASE: where to go on
+ * @released: bytes given back
  * @broken: written pages have been forgotten
  * @slice_end: when the slice has to end, CLOCK_MONOTONIC, ns
  * @slice_yields: it also ends when a thread waits for the heap lock
@@ -112,6 +116,8 @@ struct gcarena_evacuation {
 	bool by_policy;
 	u64 since;
 	u64 moved;
+	struct heap_release release;
+	u64 released;
 	bool broken;
 	u64 slice_end;
 	bool slice_yields;
@@ -219,6 +225,7 @@ static void evacuation_end(struct gcarena *arena, int error)
 	arena->evacuation = NULL;
 	arena->evacuated.number = e->number;
 	arena->evacuated.error = error;
+	gcarena_released(arena, e->released);
 	give_back(arena, e);
 	gcarena_remember_destroy(&e->r);
 	gcarena_dirty_free(&e->fresh);
@@ -504,8 +511,26 @@ static int stop(struct gcarena *arena, struct gcarena_evacuation *e)
 		e->phase = EVACUATE_CHOOSE;
 		return -EAGAIN;
 	}
-	gcarena_release_hard(arena, gcarena_background_keep(arena));
 	return 0;
+}
+
+/* All has been moved, or nothing can be. Return: -EAGAIN: memory is to be given back; 0: no. */
+static int release_begin(struct gcarena *arena, struct gcarena_evacuation *e)
+{
+	if (e->by_policy && !e->moved)
+		return 0;
+	gcarena_remember_destroy(&e->r);
+	gcarena_release_begin(&arena->heap, &e->release);
+	e->phase = EVACUATE_RELEASE;
+	return -EAGAIN;
+}
+
+/* A chunk at a time: to unmap one takes as long as a short stop. Return: 0 or -EAGAIN. */
+static int release(struct gcarena *arena, struct gcarena_evacuation *e)
+{
+	u64 keep = e->by_policy ? gcarena_background_keep(arena) : 0;
+
+	return gcarena_release_step(&arena->heap, &e->release, keep, &e->released) ? -EAGAIN : 0;
 }
 
 /*
@@ -514,7 +539,7 @@ static int stop(struct gcarena *arena, struct gcarena_evacuation *e)
  */
 static int advance(struct gcarena *arena, struct gcarena_evacuation *e)
 {
-	if (e->broken)
+	if (e->broken && e->phase != EVACUATE_RELEASE)
 		return -ENOMEM;
 	switch (e->phase) {
 	case EVACUATE_CHOOSE:
@@ -532,6 +557,8 @@ static int advance(struct gcarena *arena, struct gcarena_evacuation *e)
 		return round_begin(arena, e);
 	case EVACUATE_DIRTY:
 		return look_at_dirty(e);
+	case EVACUATE_RELEASE:
+		return release(arena, e);
 	default:
 		/* A cycle has been there since the last round. */
 		if (gcarena_sweep_some(&arena->heap, BATCH_SPANS))
@@ -554,6 +581,8 @@ static int slice(struct gcarena *arena, u64 ns, bool yields)
 	do {
 		/* Spans stay while it traces. */
 		ret = arena->concurrent ? -EBUSY : advance(arena, e);
+		if (!ret && e->phase != EVACUATE_RELEASE)
+			ret = release_begin(arena, e);
 		if (ret == -EAGAIN && gcarena_checkpoint())
 			return -EINTR;
 	} while (ret == -EAGAIN && !slice_is_over(e));
@@ -571,6 +600,14 @@ void gcarena_evacuate_zeal(struct gcarena *arena)
 {
 	if (arena->evacuation && gcarena_zeal_compact(arena))
 		slice(arena, SLICE_NS, true);
+}
+
+/* By somebody. If all that pays has been moved, there may be more. */
+static void asked_for(struct gcarena_evacuation *e)
+{
+	if (e->by_policy && e->phase == EVACUATE_RELEASE)
+		e->phase = EVACUATE_CHOOSE;
+	e->by_policy = false;
 }
 
 /**
@@ -592,7 +629,7 @@ int gcarena_evacuate_begin(struct gcarena *arena, u64 *number)
 		ret = evacuation_begin(arena, false);
 	if (ret)
 		return ret;
-	arena->evacuation->by_policy = false;
+	asked_for(arena->evacuation);
 	*number = arena->evacuation->number;
 	return 0;
 }
@@ -678,7 +715,6 @@ int gcarena_evacuate_now(struct gcarena *arena, struct gcarena_collect *arg)
 	if (ret == -ENXIO)
 		ret = evacuate(arena, &locked);
 	if (!ret) {
-		gcarena_release_hard(arena, 0);
 		arg->cycle = arena->counters.cycles;
 		arg->pause_ns = arena->evacuate_longest_ns;
 		arg->live_objects = arena->heap.used.objects;

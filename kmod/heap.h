@@ -166,6 +166,16 @@ struct heap_bucket {
 };
 
 /**
+ * struct heap_release - how far a heap has been gone through for memory to give back
+ * @next: the chunk below this index is looked at next; 0: none
+ * @blocks: empty chunks have gone; now what is free in the others
+ */
+struct heap_release {
+	u32 next;
+	bool blocks;
+};
+
+/**
  * struct heap_tally - slots counted, and their bytes
  * @objects: slots
  * @bytes: sum of their lengths
@@ -293,6 +303,9 @@ void gcarena_chunks_exchange(struct gcarena_heap *heap, u32 from, u32 to);
 bool gcarena_blocks_dirty(struct gcarena_heap *heap, u64 start, u64 nr);
 u64 gcarena_chunks_release(struct gcarena_heap *heap, u64 keep);
 u64 gcarena_blocks_release(struct gcarena_heap *heap, u64 keep);
+void gcarena_release_begin(const struct gcarena_heap *heap, struct heap_release *release);
+bool gcarena_release_step(struct gcarena_heap *heap, struct heap_release *release, u64 keep,
+			  u64 *bytes);
 
 /* span.c: spans and slots */
 int gcarena_span_caches_create(void);

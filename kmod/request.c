@@ -103,7 +103,6 @@ static int go_on(struct gcarena *arena)
 	if (ret == -EAGAIN)
 		return ret;
 	request->evacuation = 0;
-	gcarena_release_hard(arena, 0);
 	return ret;
 }
 

@@ -412,6 +412,108 @@ TEST_F(core, random_runs_and_blocks_given_back)
 	EXPECT_EQ(0, self->heap.nr_absent);
 }
 
+/* All of it in steps. Returns bytes, or U64_MAX: a step did more than its share. */
+static u64 release_in_steps(struct gcarena_heap *heap, u64 keep)
+{
+	u64 held = gcarena_heap_held(heap), told = heap->released_bytes, bytes = 0, before;
+	struct heap_release release;
+	bool more;
+
+	gcarena_release_begin(heap, &release);
+	do {
+		before = bytes;
+		more = gcarena_release_step(heap, &release, keep, &bytes);
+		if (bytes - before > GCARENA_CHUNK_BYTES)
+			return U64_MAX;
+	} while (more);
+	if (bytes != held - gcarena_heap_held(heap) || bytes != heap->released_bytes - told)
+		return U64_MAX;
+	return bytes;
+}
+
+/* In steps it comes to the same, and what is to be kept is kept. */
+TEST_F(core, given_back_in_steps)
+{
+	struct heap_span *spans[64];
+	u64 seed = 11, keep, held;
+	int round, i;
+
+	EXPECT_EQ(0, release_in_steps(&self->heap, 0));
+	for (round = 0; round < 200; round++) {
+		for (i = 0; i < 64; i++) {
+			spans[i] = gcarena_span_create(&self->heap, self->heap.layouts[1],
+						       GCARENA_CLASS_LARGE,
+						       random_length(&seed) * GCARENA_BLOCK_BYTES);
+			ASSERT_FALSE(IS_ERR(spans[i]));
+		}
+		for (i = 0; i < 64; i++) {
+			if (next_random(&seed) % 4 == 0)
+				continue;
+			gcarena_span_destroy(&self->heap, spans[i]);
+			spans[i] = NULL;
+		}
+		held = gcarena_heap_held(&self->heap);
+		keep = next_random(&seed) % (held + 1);
+		ASSERT_GE(held, release_in_steps(&self->heap, keep));
+		/* The last one may have been a whole chunk. */
+		EXPECT_LE(min(keep, held), gcarena_heap_held(&self->heap) + GCARENA_CHUNK_BYTES);
+		EXPECT_EQ(0, gcarena_chunks_release(&self->heap, keep));
+		EXPECT_EQ(0, gcarena_blocks_release(&self->heap, keep));
+		ASSERT_NE(U64_MAX, release_in_steps(&self->heap, 0));
+		EXPECT_EQ(0, gcarena_chunks_release(&self->heap, 0));
+		EXPECT_EQ(0, gcarena_blocks_release(&self->heap, 0));
+		for (i = 0; i < 64; i++) {
+			if (spans[i])
+				gcarena_span_destroy(&self->heap, spans[i]);
+		}
+	}
+}
+
+/* A step may come at any time: chunks have come and gone since the last one. */
+TEST_F(core, steps_amid_changes)
+{
+	struct heap_release release = { };
+	struct run runs[MODEL_RUNS] = { };
+	u64 seed = 12, bytes = 0, begun = 0;
+	int i, k;
+
+	self->heap.max_chunks = MODEL_CHUNKS;
+	for (i = 0; i < 12000; i++) {
+		struct run *run = &runs[k = next_random(&seed) % MODEL_RUNS];
+
+		self->heap.tracing = i / 500 % 4 == 3;
+		if (!gcarena_release_step(&self->heap, &release, i % 3 * MIB, &bytes)) {
+			gcarena_release_begin(&self->heap, &release);
+			begun++;
+		}
+		if (run->span) {
+			ASSERT_TRUE(run_is(&self->heap, run, k + 1000));
+			if (self->heap.tracing)
+				continue;
+			gcarena_span_destroy(&self->heap, run->span);
+			run->span = NULL;
+			continue;
+		}
+		run->nr = random_length(&seed);
+		run->span = gcarena_span_create(&self->heap, self->heap.layouts[1],
+						GCARENA_CLASS_LARGE, run->nr * GCARENA_BLOCK_BYTES);
+		if (IS_ERR(run->span)) {
+			ASSERT_EQ(-ENOSPC, PTR_ERR(run->span));
+			run->span = NULL;
+			continue;
+		}
+		fill_run(&self->heap, run, k + 1000);
+	}
+	self->heap.tracing = false;
+	EXPECT_LT(MIB, bytes);
+	EXPECT_LT(100, begun);
+	for (k = 0; k < MODEL_RUNS; k++) {
+		if (runs[k].span)
+			gcarena_span_destroy(&self->heap, runs[k].span);
+	}
+	EXPECT_WHOLE(&self->heap, 0);
+}
+
 /* One block in a chunk keeps no more than itself; with no memory nothing is lost. */
 TEST_F(core, one_block_is_left)
 {
