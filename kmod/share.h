@@ -4,8 +4,11 @@
 
 #include "platform.h"
 
-/* No debt is higher, ns: what took far too long is not atoned for by standing still. */
-#define GCARENA_SHARE_DEBT_MAX	(100ULL * 1000 * 1000)
+/*
+ * No debt is higher, ns: what took far too long is not atoned for by standing still. At one
+ * percent this takes two seconds to pay, and an arena that is closed waits for it to go.
+ */
+#define GCARENA_SHARE_DEBT_MAX	(20ULL * 1000 * 1000)
 
 /**
  * struct gcarena_share - what the collector's threads took of the processors

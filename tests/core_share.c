@@ -29,7 +29,7 @@ static u64 work(unsigned int percent, u64 slice, u64 *total)
 /* A worker takes its part, all of it, and no more, whatever its slices are. */
 TEST(takes_its_part)
 {
-	static const u64 slices[] = { 1000, 12345, MS, 7 * MS, 90 * MS };
+	static const u64 slices[] = { 1000, 12345, MS, 7 * MS, 19 * MS };
 	unsigned int percent, i;
 	u64 total, worked;
 
